@@ -1,0 +1,6 @@
+#define SWK_LEVEL_PLAIN
+#include "../level.h"
+#include "cast.h"
+SWK_LEVEL_BEGIN
+#include "cast_types.inc"
+SWK_LEVEL_END

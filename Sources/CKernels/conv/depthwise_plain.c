@@ -1,0 +1,8 @@
+#define SWK_LEVEL_PLAIN
+#include "../level.h"
+#include "conv.h"
+#define T float
+#define T_IS_f32 1
+SWK_LEVEL_BEGIN
+#include "depthwise.inc"
+SWK_LEVEL_END

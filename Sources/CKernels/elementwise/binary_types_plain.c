@@ -1,0 +1,6 @@
+#define SWK_LEVEL_PLAIN
+#include "../level.h"
+#include "binary.h"
+SWK_LEVEL_BEGIN
+#include "binary_types.inc"
+SWK_LEVEL_END

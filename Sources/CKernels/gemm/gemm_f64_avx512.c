@@ -1,0 +1,11 @@
+#if defined(__x86_64__)
+#define SWK_LEVEL_AVX512
+#include "../level.h"
+#include "gemm.h"
+#define T double
+#define T_IS_f32 0
+#define TABLE SWK_NAME(swk_gemm_f64)
+SWK_LEVEL_BEGIN
+#include "gemm.inc"
+SWK_LEVEL_END
+#endif

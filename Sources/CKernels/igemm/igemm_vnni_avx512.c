@@ -1,0 +1,12 @@
+#if defined(__x86_64__)
+#define SWK_LEVEL_AVX512
+#include "../level.h"
+#include "igemm.h"
+#define TABLE SWK_NAME(swk_gemm_s32_vnni)
+#define HAS_VNNI 1
+SWK_PRAGMA(clang attribute push(
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vnni,avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt"),
+                   min_vector_width(512))), apply_to = function))
+#include "igemm.inc"
+SWK_LEVEL_END
+#endif

@@ -1,0 +1,6 @@
+#define SWK_LEVEL_PLAIN
+#include "../level.h"
+#include "table.h"
+SWK_LEVEL_BEGIN
+#include "quantize.inc"
+SWK_LEVEL_END

@@ -1,0 +1,6 @@
+#define SWK_LEVEL_PLAIN
+#include "../level.h"
+#include "rows.h"
+SWK_LEVEL_BEGIN
+#include "rows_f64.inc"
+SWK_LEVEL_END

@@ -1,0 +1,69 @@
+import CKernels
+import Tensors
+
+/// A matrix product C[M,N] = epilogue(A[M,K] * B[K,N]), or a batch of them, for Float and Double.
+///
+/// Sizes may be 0: with K = 0 the sums are 0 and the epilogue still applies. Sums run over K in the same order whatever
+/// the pool's width, so results don't depend on it. Making one is cheap and allocates nothing.
+public struct Gemm<Scalar: GemmScalar> {
+  /// A matrix in memory, with any strides, or a packed one.
+  public enum Operand {
+    /// Element (row, column) is data[row * rowStride + column * columnStride].
+    case strided(UnsafePointer<Scalar>, rowStride: Int, columnStride: Int)
+    case packed(PackedMatrix)
+  }
+
+  public typealias Batch = GemmBatch
+
+  private let product: BlockedProduct
+  private var blas: BLASGemm<Scalar>?
+
+  public init(
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar> = Epilogue(), batch: Batch? = nil
+  ) throws {
+    try self.init(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, table: Scalar.kernels())
+    blas = BLASGemm(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, batchCount: product.batchCount)
+  }
+
+  init(
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar>, batch: Batch?,
+    table: UnsafePointer<swk_gemm_table>
+  ) throws {
+    var held: [PackedMatrix] = []
+    let operandA = try Self.operand(a, side: .a, positions: m, k: k, table: table, held: &held)
+    let operandB = try Self.operand(b, side: .b, positions: n, k: k, table: table, held: &held)
+    let size = MemoryLayout<Scalar>.stride
+    product = try BlockedProduct(
+      m: m, n: n, units: k, a: operandA, b: operandB, epilogue: epilogue.c, batch: batch,
+      elementBytes: (size, size, size), table: table, holding: held)
+  }
+
+  private static func operand(
+    _ x: Operand, side: PackedMatrix.Side, positions: Int, k: Int, table: UnsafePointer<swk_gemm_table>,
+    held: inout [PackedMatrix]
+  ) throws -> swk_operand {
+    var operand = swk_operand()
+    operand.type = table.pointee.type
+    switch x {
+    case .strided(let data, let rowStride, let columnStride):
+      operand.data = UnsafeRawPointer(data)
+      operand.stride = side == .a ? rowStride : columnStride
+      operand.k_stride = side == .a ? columnStride : rowStride
+    case .packed(let matrix):
+      operand.packed = try matrix.panels(for: side, positions: positions, k: k, table: table)
+      held.append(matrix)
+    }
+    return operand
+  }
+
+  /// Bytes of scratch that `run` needs with a pool of this width.
+  public func scratchBytes(width: Int) -> Int { product.scratchBytes(width: width) }
+
+  /// Computes the product into c, whose rows are `rowStride` elements apart.
+  public func run(
+    _ c: UnsafeMutablePointer<Scalar>, rowStride: Int, pool: ThreadPool, scratch: UnsafeMutableRawPointer
+  ) {
+    if let blas, blas.run(c, rowStride: rowStride, pool: pool) { return }
+    product.run(UnsafeMutableRawPointer(c), rowStride: rowStride, pool: pool, scratch: scratch)
+  }
+}

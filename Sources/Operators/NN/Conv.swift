@@ -1,0 +1,129 @@
+import Graphs
+import Kernels
+import Tensors
+
+/// Conv, and its forms with what follows it: com.microsoft.FusedConv (activation, residual Z) and our own passes'
+/// ai.swiftlet.Conv (a factor per output channel besides, from batch normalisation).
+enum Conv {
+  static let definitions = [
+    OperatorDefinition(
+      "Conv", since: [1, 11, 22],
+      inputs: [.required("X", "T"), .required("W", "T"), .optional("B", "T")], outputs: [.required("Y", "T")],
+      types: ["T": .floats], attributes: Window.attributes + [.int("group", 1)], takesHalf: true,
+      exactness: .accumulating, infer: infer, kernel: kernel),
+    OperatorDefinition(
+      "FusedConv", domain: "com.microsoft", since: [1],
+      inputs: [.required("X", "T"), .required("W", "T"), .optional("B", "T"), .optional("Z", "T")],
+      outputs: [.required("Y", "T")], types: ["T": .floats], attributes: fusedAttributes, takesHalf: true,
+      exactness: .accumulating, infer: infer, kernel: kernel),
+    OperatorDefinition(
+      "Conv", domain: InternalDomain.name, since: [1],
+      inputs: [
+        .required("X", "T"), .required("W", "T"), .optional("B", "T*"), .optional("Z", "T"), .optional("scale", "S"),
+      ],
+      outputs: [.required("Y", "T")], types: ["T": .floats, "T*": .floats, "S": .floats], attributes: fusedAttributes,
+      takesHalf: true, exactness: .accumulating, infer: infer, kernel: kernel),
+  ]
+
+  private static let fusedAttributes: [AttributeSpec] =
+    Window.attributes + [.int("group", 1), .string("activation"), .floats("activation_params")]
+
+  @Sendable private static func infer(_ c: InferenceContext) throws {
+    c.set(0, c.elementType(0), try outputShape(c, x: 0, w: 1))
+  }
+
+  /// The output's shape of a convolution of input `x` with the weights at input `w`.
+  static func outputShape(_ c: InferenceContext, x: Int, w: Int) throws -> SymbolicShape? {
+    let window = try Window(c)
+    let group = try c.optionalInt("group") ?? 1
+    try checkModel(group > 0, "group is \(group)")
+    let xs = try c.shape(x, ranks: 3...), ws = try c.shape(w, ranks: 3...)
+    guard let rank = (xs ?? ws)?.count else { return nil }
+    try window.check(rank: rank - 2)
+    let input = xs ?? SymbolicShape(repeating: .unknown, count: rank)
+    let weights = ws ?? SymbolicShape(repeating: .unknown, count: rank)
+    try checkShape(weights.count == rank, "X has the shape \(input), W \(weights)")
+    if let channels = input[1].value, let part = weights[1].value {
+      try checkShape(
+        part.multipliedReportingOverflow(by: group) == (channels, false),
+        "\(channels) input channels; the weights have \(part) for each of \(group) groups")
+    }
+    if let m = weights[0].value { try checkShape(m % group == 0, "\(m) output channels in \(group) groups") }
+    var shape = [input[0], weights[0]]
+    for d in 0..<rank - 2 {
+      var kernel = weights[d + 2]
+      if let k = window.kernel?[d] { kernel = try c.same(kernel, .known(k), "kernel_shape and the weights' shape") }
+      shape.append(try window.outputDimension(d, input: input[d + 2], kernel: kernel))
+    }
+    return shape
+  }
+
+  @Sendable private static func kernel(_ c: KernelContext) throws -> Kernel {
+    let window = try Window(c)
+    let group = try c.int("group")
+    let activation = try c.fusedActivation()
+    let isConstant = c.constant(1) != nil && (!c.hasInput(4) || c.constant(4) != nil)
+    let floats = isConstant ? Lazily<PackedConvolution<Float>>() : nil
+    let doubles = isConstant ? Lazily<PackedConvolution<Double>>() : nil
+    return { r in
+      try dispatch(
+        r.input(0).type,
+        float: { try run(r, Float.self, window, group, activation, floats) },
+        double: { try run(r, Double.self, window, group, activation, doubles) })
+    }
+  }
+
+  static func geometry(x: [Int], w: [Int], _ window: Window, group: Int) throws -> ConvolutionGeometry {
+    try checkShape(x.count >= 3 && w.count == x.count, "X has the shape \(x), W \(w)")
+    let rank = x.count - 2
+    try window.check(rank: rank)
+    let spans = try (0..<rank).map { d -> (begin: Int, end: Int, output: Int) in
+      try checkShape(w[d + 2] > 0, "the kernel has a size of 0")
+      return try window.resolve(d, input: x[d + 2], kernel: w[d + 2])
+    }
+    return try ConvolutionGeometry(
+      batch: x[0], inputChannels: x[1], outputChannels: w[0], groups: group, input: Array(x[2...]),
+      kernel: Array(w[2...]), strides: (0..<rank).map(window.stride), dilations: (0..<rank).map(window.dilation),
+      pads: spans.map(\.begin), output: spans.map(\.output))
+  }
+
+  private static func run<S: KernelScalar>(
+    _ r: RunContext, _: S.Type, _ window: Window, _ group: Int, _ activation: Activation,
+    _ packed: Lazily<PackedConvolution<S>>?
+  ) throws {
+    let x = try r.widenedInput(0), w = try r.input(1)
+    let geometry = try geometry(x: x.shape, w: w.shape, window, group: group)
+    let weights = try packed?.get { try pack(w, geometry, r) } ?? pack(w, geometry, r)
+    r.chose(weights.kernelName)
+    let bias = try r.widenedOptional(2), residual = try r.widenedOptional(3)
+    try checkShape(bias.map { $0.count == geometry.outputChannels } ?? true, "B has the shape \(bias?.shape ?? [])")
+    try r.writing(0) { y in
+      try checkShape(residual.map { $0.shape == y.shape } ?? true, "Z has the shape \(residual?.shape ?? [])")
+      let convolution = try Convolution(
+        weights, geometry: geometry,
+        epilogue: ConvolutionEpilogue(
+          bias: bias.map { UnsafePointer($0.pointer(S.self)) }, residual: residual.map { UnsafePointer($0.pointer(S.self)) },
+          activation: activation))
+      let scratch = try r.scratch(convolution.scratchBytes(width: r.pool.width))
+      convolution.run(x.pointer(S.self), y.pointer(S.self), pool: r.pool, scratch: scratch)
+    }
+  }
+
+  private static func pack<S: KernelScalar>(
+    _ w: Tensor, _ geometry: ConvolutionGeometry, _ r: RunContext
+  ) throws -> PackedConvolution<S> {
+    defer { w.forget() }
+    guard let scale = try r.optionalInput(4)?.doubles() else {
+      return try PackedConvolution(w.data, source: w.type.packedSource(), geometry: geometry, pool: r.pool)
+    }
+    try checkShape(scale.count == geometry.outputChannels, "\(scale.count) factors for \(geometry.outputChannels) channels")
+    let wide = try r.widened(w), scaled = try r.temporary(wide.type, wide.shape)
+    let each = scale.isEmpty ? 0 : wide.count / scale.count
+    for (channel, s) in scale.enumerated() {
+      let from = wide.pointer(S.self) + channel * each, to = scaled.pointer(S.self) + channel * each
+      let factor = S(s)
+      for i in 0..<each { to[i] = from[i] * factor }
+    }
+    return try withExtendedLifetime(scaled) { try PackedConvolution(scaled.data, geometry: geometry, pool: r.pool) }
+  }
+}

@@ -1,0 +1,79 @@
+import Kernels
+import Tensors
+
+/// Unique: distinct elements (or slices along an axis), where each stands first, which of them each element is, and how
+/// many there are of each.
+enum UniqueOperator {
+  static let definitions = [
+    OperatorDefinition(
+      "Unique", since: [11, 28], inputs: [.required("X", "T")],
+      outputs: [.required("Y", "T"), .optional("indices", "I"), .optional("inverse_indices", "I"), .optional("counts", "I")],
+      types: ["T": [.numeric, .bool, .string], "I": .int64], attributes: [.int("axis"), .int("sorted", 1)],
+      takesHalf: true, exactness: .exact,
+      infer: { c in
+        let axis = try c.optionalInt("axis")
+        if axis == nil {
+          c.set(0, c.elementType(0), [.unknown])
+        } else if var shape = c.shape(0), let axis {
+          shape[try Checked.axis(axis, rank: shape.count)] = .unknown
+          c.set(0, c.elementType(0), shape)
+        } else {
+          c.set(0, c.elementType(0), nil)
+        }
+        c.set(1, .int64, [.unknown])
+        c.set(2, .int64, [try axis.flatMap { a in try c.shape(0).map { $0[try Checked.axis(a, rank: $0.count)] } } ?? (axis == nil ? c.shape(0)?.product : nil) ?? .unknown])
+        c.set(3, .int64, [.unknown])
+      },
+      kernel: { c in
+        let axis = try c.optionalInt("axis")
+        let sorted = try c.bool("sorted")
+        return { r in
+          let given = try r.input(0)
+          let x = try axis == nil ? given.reshaped([given.count]) : given
+          let axis = try Checked.axis(axis ?? 0, rank: x.rank)
+          let found = try distinct(x, axis: axis, sorted: sorted)
+          var shape = x.shape
+          shape[axis] = found.first.count
+          try Movement.run(r, [x], shape) { from, to, size in
+            try Gather.apply(
+              from[0], x.shape, axis: axis, indices: found.first, to: to, elementSize: size, pool: r.pool)
+          }
+          for (i, list) in [found.first, found.inverse, found.counts].enumerated() where r.hasOutput(i + 1) {
+            try r.setOutput(i + 1, Tensor(list))
+          }
+        }
+      })
+  ]
+
+  private static func distinct(_ x: Tensor, axis: Int, sorted: Bool) throws
+    -> (first: [Int64], inverse: [Int64], counts: [Int64])
+  {
+    let keys = try OrderedKeys.of(x)
+    let n = x.shape[axis]
+    let inner = try Checked.count(Array(x.shape[(axis + 1)...]))
+    let outer = try Checked.count(Array(x.shape[..<axis]))
+    // -1, 0, 1: the order of two slices, element by element.
+    func order(_ a: Int, _ b: Int) -> Int {
+      for o in 0..<outer {
+        for i in 0..<inner {
+          let p = keys[(o * n + a) * inner + i]
+          let q = keys[(o * n + b) * inner + i]
+          if p != q { return p < q ? -1 : 1 }
+        }
+      }
+      return 0
+    }
+    let ascending = (0..<n).sorted { a, b in
+      let c = order(a, b)
+      return c < 0 || (c == 0 && a < b)
+    }
+    var groups: [[Int]] = []
+    for i in ascending {
+      if let last = groups.last?.first, order(last, i) == 0 { groups[groups.count - 1].append(i) } else { groups.append([i]) }
+    }
+    if !sorted { groups.sort { $0[0] < $1[0] } }
+    var inverse = [Int64](repeating: 0, count: n)
+    for (g, members) in groups.enumerated() { for i in members { inverse[i] = Int64(g) } }
+    return (groups.map { Int64($0[0]) }, inverse, groups.map { Int64($0.count) })
+  }
+}

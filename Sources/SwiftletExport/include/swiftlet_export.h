@@ -1,0 +1,1 @@
+// Nothing to include: see include/swiftlet.h.

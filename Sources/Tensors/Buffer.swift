@@ -1,0 +1,102 @@
+import Glibc
+
+/// Bytes that a tensor stands on. Freed when the last tensor over them is gone.
+public final class Buffer: @unchecked Sendable {
+  public let base: UnsafeMutableRawPointer
+  public let byteCount: Int
+  /// Whether the bytes may be written over although the buffer is still referred to: a slice of an arena, a caller's
+  /// memory. What outlives the current run is copied out of such buffers.
+  public let isTransient: Bool
+  /// Who allocated the bytes for this buffer alone; nil for memory of somebody else.
+  public let owner: Allocator?
+  /// Whether the bytes are a private mapping of a file, whose pages can be read again.
+  public let isMapped: Bool
+  private let release: (() -> Void)?
+
+  /// Over memory of somebody else; `release` is called when the buffer is no longer used.
+  public convenience init(
+    borrowing base: UnsafeMutableRawPointer, byteCount: Int, isTransient: Bool = false, isMapped: Bool = false,
+    release: (() -> Void)? = nil
+  ) {
+    self.init(base, byteCount, isTransient: isTransient, isMapped: isMapped, owner: nil, release)
+  }
+  fileprivate init(
+    _ base: UnsafeMutableRawPointer, _ byteCount: Int, isTransient: Bool, isMapped: Bool = false, owner: Allocator?,
+    _ release: (() -> Void)?
+  ) {
+    self.base = base
+    self.byteCount = byteCount
+    self.isTransient = isTransient
+    self.owner = owner
+    self.isMapped = isMapped
+    self.release = release
+  }
+  deinit { release?() }
+
+  /// A slice that keeps this buffer alive. The caller has checked the range.
+  public func slice(offset: Int, byteCount: Int) -> Buffer {
+    Buffer(
+      borrowing: base + offset, byteCount: byteCount, isTransient: isTransient, isMapped: isMapped,
+      release: { withExtendedLifetime(self) {} })
+  }
+  public static let empty = Buffer(borrowing: UnsafeMutableRawPointer(bitPattern: 64)!, byteCount: 0)
+}
+
+/// Where memory comes from, and how much of it may be used. Safe from several threads.
+public final class Allocator: @unchecked Sendable {
+  public typealias Allocate = @Sendable (_ byteCount: Int, _ alignment: Int) -> UnsafeMutableRawPointer?
+  public typealias Free = @Sendable (_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) -> Void
+
+  /// Every buffer starts at a multiple of this, so that whole vectors and cache lines fit.
+  public static let alignment = 64
+  /// Kernels may read (never write) up to this many bytes past a buffer's end.
+  public static let padding = 64
+
+  private let allocateHook: Allocate?
+  private let freeHook: Free?
+  private let limit: Int
+  private let lock = Lock()
+  private var current = 0
+  private var highest = 0
+
+  /// - Parameter limit: bytes that may be in use at the same time.
+  public init(limit: Int = .max, allocate: Allocate? = nil, free: Free? = nil) {
+    self.limit = limit
+    self.allocateHook = allocate
+    self.freeHook = free
+  }
+
+  public static let system = Allocator()
+
+  public var used: Int { lock.locked { current } }
+  public var peak: Int { lock.locked { highest } }
+
+  /// Uninitialised memory, aligned to 64 bytes.
+  public func allocate(_ byteCount: Int) throws -> Buffer {
+    guard byteCount >= 0 else { throw SwiftletError(.internal, "negative allocation") }
+    if byteCount == 0 { return .empty }
+    let padded = try Checked.add(byteCount, Self.padding)
+    try lock.locked {
+      let total = try Checked.add(current, byteCount)
+      if total > limit {
+        throw SwiftletError(.limit, "memory limit of \(limit) bytes: \(current) in use, \(byteCount) more asked for")
+      }
+      current = total
+      highest = max(highest, total)
+    }
+    var p: UnsafeMutableRawPointer?
+    if let allocateHook {
+      p = allocateHook(padded, Self.alignment)
+    } else if posix_memalign(&p, Self.alignment, padded) != 0 {
+      p = nil
+    }
+    guard let p else {
+      lock.locked { current -= byteCount }
+      throw SwiftletError(.outOfMemory, "no memory for \(byteCount) bytes")
+    }
+    return Buffer(p, byteCount, isTransient: false, owner: self) { [self] in
+      if let freeHook { freeHook(p, padded) } else { free(p) }
+      lock.locked { current -= byteCount }
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import Graphs
+import Operators
+import Passes
+import Swiftlet
+import TestSupport
+import Testing
+
+/// Builds a graph by hand: values by name, nodes in order.
+final class Build {
+  let graph = Graph(name: "test")
+  private var ids: [String: ValueID] = [:]
+
+  func input(_ name: String, _ type: ElementType, _ shape: SymbolicShape) {
+    ids[name] = graph.add(ValueInfo(name: name, type: .tensor(type, shape)))
+    graph.inputs.append(id(name))
+  }
+  func constant(_ name: String, _ t: Tensor) { ids[name] = graph.addConstant(t, name: name) }
+  func id(_ name: String) -> ValueID {
+    if let id = ids[name] { return id }
+    let id = graph.add(ValueInfo(name: name))
+    ids[name] = id
+    return id
+  }
+  func node(_ op: String, _ inputs: [String], _ output: String, version: Int = 17, _ attributes: [String: Attribute] = [:]) {
+    graph.nodes.append(
+      Node(
+        name: "\(op)_\(output)", opType: op, version: version, inputs: inputs.map { $0.isEmpty ? nil : id($0) },
+        outputs: [id(output)], attributes: attributes))
+  }
+  func optimized(outputs: [String]) throws -> (graph: Graph, report: PassReport) {
+    graph.outputs = outputs.map(id)
+    let environment = RunEnvironment(
+      pool: try ThreadPool(width: 1), allocator: .system, cancellation: Cancellation())
+    return (graph, try Passes.optimize(graph, PassContext(environment: environment)))
+  }
+}
+
+private func random(_ shape: [Int], seed: UInt32) throws -> Tensor {
+  var s = seed
+  return try Tensor(
+    (0..<shape.reduce(1, *)).map { _ in
+      s = s &* 1_664_525 &+ 1_013_904_223
+      return Float(s >> 8) / 0x1p24 - 0.5
+    }, shape)
+}
+
+@Suite struct PassTests {
+  @Test func shapeComputationsBecomeConstants() throws {
+    let b = Build()
+    b.input("x", .float, [.known(2), .known(6)])
+    b.constant("i", try Tensor(ints: [0]))
+    b.constant("rest", try Tensor(ints: [-1, 3]))
+    b.node("Shape", ["x"], "s")
+    b.node("Gather", ["s", "i"], "n", ["axis": .int(0)])
+    b.node("Concat", ["n", "rest"], "t", ["axis": .int(0)])
+    b.node("Reshape", ["x", "t"], "y")
+    let (g, _) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.opType) == ["Reshape"])
+    #expect(try g[#require(g.nodes[0].inputs[1])].constant?.ints() == [2, -1, 3])
+    #expect(g[g.outputs[0]].type == .tensor(.float, [.known(2), .known(2), .known(3)]))
+  }
+
+  @Test func nodesWithoutUsersAndNoOpsGo() throws {
+    let b = Build()
+    b.input("x", .float, [.symbol("N")])
+    b.node("Identity", ["x"], "a")
+    b.node("Dropout", ["a"], "b")
+    b.node("Exp", ["b"], "unused")
+    b.node("Neg", ["b"], "y")
+    let (g, _) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.opType) == ["Neg"])
+    #expect(g.nodes[0].inputs == [g.inputs[0]])
+  }
+
+  @Test func equalNodesAreMergedUnlessTheyAreRandom() throws {
+    let b = Build()
+    b.input("x", .float, [.known(4)])
+    b.node("Exp", ["x"], "a")
+    b.node("Exp", ["x"], "b")
+    b.node("Add", ["a", "b"], "y")
+    let (g, _) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.opType) == ["Exp", "Add"])
+    #expect(g.nodes[1].inputs[0] == g.nodes[1].inputs[1])
+  }
+
+  @Test func transposesInARowAreOne() throws {
+    let b = Build()
+    b.input("x", .float, [.known(2), .known(3), .known(4)])
+    b.node("Transpose", ["x"], "a", ["perm": .ints([1, 0, 2])])
+    b.node("Transpose", ["a"], "y", ["perm": .ints([2, 1, 0])])
+    let (g, _) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.count == 1)
+    #expect(try g.nodes[0].ints("perm") == [2, 0, 1])
+  }
+
+  /// conv -> batch normalisation -> + z -> relu is one node, and computes the same.
+  @Test func convolutionsTakeInWhatFollows() throws {
+    func build() throws -> Build {
+      let b = Build()
+      b.input("x", .float, [.known(1), .known(3), .known(5), .known(5)])
+      b.input("z", .float, [.known(1), .known(4), .known(5), .known(5)])
+      b.constant("w", try random([4, 3, 3, 3], seed: 1))
+      b.constant("c", try random([4], seed: 2))
+      for (i, name) in ["scale", "bias", "mean"].enumerated() { b.constant(name, try random([4], seed: UInt32(3 + i))) }
+      b.constant("var", try Tensor([Float](arrayLiteral: 0.5, 1, 2, 3)))
+      b.node("Conv", ["x", "w", "c"], "a", ["pads": .ints([1, 1, 1, 1])])
+      b.node("BatchNormalization", ["a", "scale", "bias", "mean", "var"], "b")
+      b.node("Add", ["b", "z"], "d")
+      b.node("Relu", ["d"], "y")
+      return b
+    }
+    let (g, _) = try build().optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.qualifiedOpType) == ["ai.swiftlet.Conv"])
+    let plain = try build()
+    plain.graph.outputs = [plain.id("y")]
+    let inputs: [Value] = [.tensor(try random([1, 3, 5, 5], seed: 9)), .tensor(try random([1, 4, 5, 5], seed: 10))]
+    let (a, b) = (try evaluate(plain.graph, inputs), try evaluate(g, inputs))
+    for (x, y) in zip(a.elements(Float.self), b.elements(Float.self)) { #expect(abs(x - y) <= 1e-5) }
+  }
+
+  @Test func productsTakeInTransposesBiasAndActivation() throws {
+    func build() throws -> Build {
+      let b = Build()
+      b.input("x", .float, [.known(2), .known(3), .known(8)])
+      b.constant("w", try random([6, 8], seed: 1))
+      b.constant("c", try random([6], seed: 2))
+      b.constant("half", try Tensor([Float(0.5)], []))
+      b.constant("one", try Tensor([Float(1)], []))
+      b.constant("root", try Tensor([Float(2).squareRoot()], []))
+      b.node("Transpose", ["w"], "t", ["perm": .ints([1, 0])])
+      b.node("MatMul", ["x", "t"], "a")
+      b.node("Add", ["a", "c"], "b")
+      b.node("Div", ["b", "root"], "d")
+      b.node("Erf", ["d"], "e")
+      b.node("Add", ["e", "one"], "f")
+      b.node("Mul", ["b", "f"], "g")
+      b.node("Mul", ["g", "half"], "y")
+      return b
+    }
+    let (g, _) = try build().optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.qualifiedOpType) == ["ai.swiftlet.MatMul"])
+    #expect(try g.nodes[0].string("activation") == "Gelu")
+    let plain = try build()
+    plain.graph.outputs = [plain.id("y")]
+    let x: [Value] = [.tensor(try random([2, 3, 8], seed: 5))]
+    let (a, b) = (try evaluate(plain.graph, x), try evaluate(g, x))
+    for (x, y) in zip(a.elements(Float.self), b.elements(Float.self)) { #expect(abs(x - y) <= 1e-5) }
+  }
+
+  /// Runs a graph node by node.
+  private func evaluate(_ graph: Graph, _ inputs: [Value]) throws -> Tensor {
+    var values: [Int: Value] = [:]
+    for (i, v) in graph.values.enumerated() { values[i] = v.constant.map(Value.tensor) }
+    for (id, v) in zip(graph.inputs, inputs) { values[id.index] = v }
+    let environment = RunEnvironment(pool: try ThreadPool(width: 1), allocator: .system, cancellation: Cancellation())
+    for node in graph.nodes {
+      let definition = try #require(Registry.find(node))
+      let kernel = try definition.kernel(
+        KernelContext(
+          node: node, definition: definition, inputTypes: node.inputs.map { $0.flatMap { graph[$0].type } },
+          constants: node.inputs.map { $0.flatMap { graph[$0].constant } }))
+      let context = RunContext(
+        node: node, definition: definition, environment: environment, inputs: node.inputs.map { $0.flatMap { values[$0.index] } })
+      for (id, v) in zip(node.outputs, try context.execute(kernel)) { if let id { values[id.index] = v } }
+    }
+    return try #require(values[graph.outputs[0].index]?.tensor)
+  }
+}
