@@ -78,13 +78,15 @@ void tell(char **message, const char *text) noexcept {
   if (message) *message = strdup(text);
 }
 
-/// Runs `body` and turns what it throws into a status and a text. One call at a time: the version converter forks, and
-/// no other thread may then hold a lock of libprotobuf or libonnx, which the child would wait for.
+/// One call at a time: the version converter forks, and no other thread may then hold a lock of libprotobuf or libonnx,
+/// which the child would wait for.
+std::mutex oneAtATime;
+
+/// Runs `body` and turns what it throws into a status and a text.
 template <typename Body>
 swlx_status guarded(char **message, Body body) noexcept {
   if (message) *message = nullptr;
   try {
-    static std::mutex oneAtATime;
     const std::lock_guard<std::mutex> lock(oneAtATime);
     pb::LogSilencer silent;  // what is wrong is in the message
     body();
