@@ -1,411 +1,345 @@
-#!/usr/bin/env python3
-"""Generated cases of arithmetic, movement, reductions, quantization and control flow.
-
-    tensor.py DIR [--seed N] [--scale N]
-    swiftlet test DIR
-"""
-import argparse
-
+"""Shapes and movement: reshaping, slicing, joining, gathering, scattering, padding, filling."""
 import numpy as np
 from onnx import TensorProto, helper
 
-from cases import Writer
+from cases import ANY, FLOATS, INTS, NARROW, family, i64
 
-parser = argparse.ArgumentParser()
-parser.add_argument("folder")
-parser.add_argument("--seed", type=int, default=1)
-parser.add_argument("--scale", type=int, default=1, help="how many times as many cases")
-options = parser.parse_args()
-rng = np.random.default_rng(options.seed)
-w = Writer(options.folder)
-
-FLOATS = [np.float32, np.float64, np.float16]
-INTS = [np.int32, np.int64, np.int8, np.uint8, np.int16, np.uint16, np.uint32, np.uint64]
+MOVED = [np.float32, np.int64, np.float16, bool, object, np.float64, np.uint8, np.complex64]
 
 
-def pick(items):
-    return items[rng.integers(len(items))]
+@family(60)
+def reshape(c):
+  x = c.data(c.shape(0, 5, zero=0.15), c.pick(MOVED))
+  target = [x.shape[i] for i in c.permutation(x.ndim)]
+  zero_allowed = None
+  if 0 in target:
+    zero_allowed = 1
+  elif target and c.chance(0.6):
+    target[c.integer(0, len(target) - 1)] = -1
+  elif x.ndim and c.chance(0.5):
+    target = [0 if k < 2 and c.flag() else d for k, d in enumerate(x.shape)]
+  if x.size and c.chance(0.2):
+    target = [1, -1, 1]
+  c.node("Reshape", [x, np.array(target, np.int64)], since=14 if zero_allowed else 5, allowzero=zero_allowed)
 
 
-def shape(low=0, high=5, zero=0.05):
-    s = [int(rng.integers(1, 6)) for _ in range(rng.integers(low, high))]
-    if s and rng.random() < zero:
-        s[rng.integers(len(s))] = 0
-    return tuple(s)
+@family(50)
+def squeeze(c):
+  dtype = c.pick(MOVED)
+  s = tuple(1 if c.chance(0.5) else d for d in c.shape(0, 5))
+  ones = [i - (len(s) if c.chance(0.4) else 0) for i, d in enumerate(s) if d == 1]
+  if c.chance(0.3):
+    c.node("Squeeze", [c.data(s, dtype)], since=7, until=12, axes=[a % len(s) for a in ones] or None)
+  else:
+    c.node("Squeeze", [c.data(s, dtype), i64(*ones) if ones and c.chance(0.7) else None], since=13)
 
 
-def data(s, dtype=np.float32, positive=False):
-    if dtype == bool:
-        return rng.random(s) < 0.5
-    if dtype == object:
-        return np.array([pick(["a", "b", "xyz", "", "é"]) for _ in range(int(np.prod(s)))], object).reshape(s)
-    if np.dtype(dtype).kind == "f":
-        return (rng.random(s) * 3 + 0.1 if positive else rng.standard_normal(s) * 3).astype(dtype)
-    low = 0 if np.dtype(dtype).kind == "u" else -7
-    return rng.integers(1 if positive else low, 9, s).astype(dtype)
+@family(50)
+def unsqueeze(c):
+  s, n = c.shape(), c.integer(1, 3)
+  rank = len(s) + n
+  axes = [a - rank if c.chance(0.4) else a for a in c.permutation(rank)[:n]]
+  if c.chance(0.3):
+    c.node("Unsqueeze", [c.data(s, c.pick(MOVED))], since=7, until=10, axes=sorted(a % rank for a in axes))
+  else:
+    c.node("Unsqueeze", [c.data(s, c.pick(MOVED)), i64(*axes)], since=13)
 
 
-def broadcastable():
-    """Two or three shapes that broadcast."""
-    full = shape(0, 5)
-    def part():
-        s = [1 if rng.random() < 0.3 else d for d in full]
-        return tuple(s[rng.integers(0, len(s) + 1):]) if rng.random() < 0.4 else tuple(s)
-    return full, part(), part()
+@family(60)
+def describe(c):
+  x = c.data(c.shape(0, 6, zero=0.1), c.pick(MOVED))
+  op = c.pick(["Shape", "Size", "Flatten"])
+  if op == "Flatten":
+    c.node(op, [x], since=11, axis=c.integer(-x.ndim, x.ndim))
+  elif op == "Shape" and c.chance(0.8):
+    c.node(op, [x], since=15, start=c.integer(-6, 6) if c.flag() else None, end=c.integer(-6, 6) if c.flag() else None)
+  else:
+    c.node(op, [x], since=7)
 
 
-def i64(*v):
-    return np.array(v, np.int64)
+@family(60)
+def transpose(c):
+  x = c.data(c.shape(0, 6), c.pick(MOVED + NARROW))
+  perm = c.permutation(x.ndim) if x.ndim and c.chance(0.8) else None
+  c.node("Transpose", [x], since=21 if x.dtype.kind == "V" else 7, perm=perm)
 
 
-def constants(n):
-    return [i for i in range(1, n) if rng.random() < 0.6]
+@family(60)
+def expand(c):
+  s = tuple(1 if c.chance(0.4) else d for d in c.shape(0, 5))
+  target = [c.integer(0 if c.chance(0.1) else 1, 4) if d == 1 else c.pick([1, d]) for d in s]
+  target = [2] * c.flag() + target[len(target) if c.chance(0.1) else 0:]
+  c.node("Expand", [c.data(s, c.pick(MOVED)), np.array(target, np.int64)], since=8)
 
 
-def axes_of(s, some=True):
-    if not s:
-        return []
-    n = int(rng.integers(1, len(s) + 1)) if some else 1
-    axes = rng.permutation(len(s))[:n]
-    return [int(a) - len(s) if rng.random() < 0.4 else int(a) for a in axes]
+@family(50)
+def tile(c):
+  s = c.shape(0, 5)
+  repeats = [c.integer(0 if c.chance(0.1) else 1, 3) for _ in s]
+  c.node("Tile", [c.data(s, c.pick(MOVED)), np.array(repeats, np.int64)], since=7)
 
 
-def arithmetic():
-    a, b, c = broadcastable()
-    op = pick(["Add", "Sub", "Mul", "Div", "Pow", "Mod", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"])
-    dtype = pick(FLOATS + INTS)
-    x, y = data(pick([a, b]), dtype), data(c, dtype)
-    if op in ("Div", "Mod") and np.dtype(dtype).kind != "f":
-        y = data(c, dtype, positive=True)
-    if op == "Pow":
-        dtype = pick([np.float32, np.float64, np.int32, np.int64])
-        x, y = data(a, dtype, positive=True), data(c, pick([np.float32, np.int32, np.int64, dtype]), positive=True)
-    kw = {"fmod": 1} if op == "Mod" and (np.dtype(dtype).kind == "f" or rng.random() < 0.5) else {}
-    w.node(op, op, [x, y], opset=pick([13, 14, 17, 21]), constants=constants(2), dynamic=rng.random() < 0.5, **kw)
-
-
-def logic():
-    a, b, c = broadcastable()
-    op = pick(["And", "Or", "Xor", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift", "Where", "Min", "Max", "Sum", "Mean"])
-    kw = {}
-    if op in ("And", "Or", "Xor"):
-        x = [data(a, bool), data(b, bool)]
-    elif op == "Where":
-        dtype = pick(FLOATS + INTS + [bool, object])
-        x = [data(a, bool), data(b, dtype), data(c, dtype)]
-    elif op in ("Min", "Max", "Sum", "Mean"):
-        dtype = pick([np.float32, np.float64] + ([np.int32, np.int64, np.float16] if op in ("Min", "Max") else []))
-        x = [data(s, dtype) for s in (b, a, c)[: rng.integers(1, 4)]]
-        if rng.random() < 0.2 and x[0].size and dtype in FLOATS:
-            x[0].flat[0] = np.nan
-    else:
-        dtype = pick([np.uint8, np.uint16, np.uint32, np.uint64] + ([np.int32, np.int64] if op != "BitShift" else []))
-        x = [data(a, dtype), data(b, dtype)]
-        if op == "BitShift":
-            kw["direction"] = pick(["LEFT", "RIGHT"])
-    w.node(op, op, x, opset=18, constants=constants(len(x)), dynamic=rng.random() < 0.5, **kw)
-
-
-UNARY = """Abs Neg Ceil Floor Round Sqrt Reciprocal Exp Log Erf Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh
-Tanh Sigmoid Relu Softplus Softsign HardSwish Mish LeakyRelu Elu Celu Selu ThresholdedRelu HardSigmoid Shrink Gelu IsNaN
-IsInf Clip Identity""".split()
-
-
-def unary():
-    op = pick(UNARY)
-    dtype = pick(FLOATS if op not in ("Abs", "Neg", "Sign", "Clip", "Identity") else FLOATS + [np.int32, np.int64, np.int8])
-    x = data(shape(), dtype)
-    if op in ("Asin", "Acos", "Atanh"):
-        x = np.clip(x / 4, -0.99, 0.99).astype(dtype)
-    if op in ("Sqrt", "Log", "Acosh"):
-        x = (np.abs(x) + 1).astype(dtype)
-    if op in ("IsNaN", "IsInf") and x.size:
-        x.flat[0] = pick([np.nan, np.inf, -np.inf])
-    kw = {}
-    if op in ("LeakyRelu", "Elu", "Celu", "ThresholdedRelu") and rng.random() < 0.7:
-        kw["alpha"] = float(rng.random() + 0.1)
-    if op == "Shrink":
-        kw = {"bias": 0.3, "lambd": 1.1}
-    if op == "Gelu":
-        kw["approximate"] = pick(["none", "tanh"])
-    if op == "IsInf" and rng.random() < 0.5:
-        kw["detect_negative"] = 0
-    inputs = [x]
-    if op == "Clip":
-        inputs += [None if rng.random() < 0.3 else np.array(-1, dtype), np.array(2, dtype)]
-    w.node(op, op, inputs, opset=20, constants=constants(len(inputs)), dynamic=rng.random() < 0.5, **kw)
-
-
-def cast():
-    types = FLOATS + INTS + [bool]
-    a, b = pick(types), pick(types)
-    x = data(shape(), a)
-    if np.dtype(a).kind == "f" and np.dtype(b).kind == "u":
-        x = np.abs(x).astype(a)
-    w.node("Cast", "Cast", [x], to=int(helper.np_dtype_to_tensor_dtype(np.dtype(b))), opset=pick([13, 19, 21]))
-
-
-def reduce():
-    op = "Reduce" + pick(["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare"])
-    dtype = pick([np.float32, np.float64, np.float32, np.float16, np.int32, np.int64])
-    if op in ("ReduceLogSum", "ReduceLogSumExp", "ReduceMean", "ReduceL2"):
-        dtype = pick([np.float32, np.float64])
-    s = shape(0, 6)
-    x = data(s, dtype, positive=op == "ReduceLogSum")
-    axes = axes_of(s)
-    keep = int(rng.integers(2))
-    mode = rng.integers(3)
-    if mode == 0:
-        w.node(op, op, [x], opset=11 if op == "ReduceSum" else pick([11, 13]), axes=axes or None, keepdims=keep)
-    else:
-        given = np.array(axes, np.int64) if rng.random() < 0.7 else None
-        kw = {"noop_with_empty_axes": 1} if given is None and rng.random() < 0.3 else {}
-        w.node(op, op, [x, given], opset=18, keepdims=keep, constants=constants(2), dynamic=rng.random() < 0.5, **kw)
-
-
-def extremes():
-    s = shape(1, 5, zero=0)
-    op = pick(["ArgMax", "ArgMin", "TopK", "CumSum"])
-    axis = axes_of(s, some=False)[0]
-    dtype = pick([np.float32, np.float64, np.int32, np.int64])
-    x = np.round(data(s, dtype)).astype(dtype)
-    if op == "TopK":
-        k = int(rng.integers(0, s[axis] + 1))
-        w.node(op, op, [x, i64(k)], outputs=2, axis=axis, largest=int(rng.integers(2)), constants=constants(2))
-    elif op == "CumSum":
-        w.node(op, op, [x, np.array(axis, pick([np.int32, np.int64]))], exclusive=int(rng.integers(2)),
-               reverse=int(rng.integers(2)), constants=constants(2))
-    else:
-        w.node(op, op, [x], axis=axis, keepdims=int(rng.integers(2)), select_last_index=int(rng.integers(2)))
-
-
-def reshape():
-    s = shape(0, 5)
-    x = data(s, pick([np.float32, np.int64, np.float16, bool, object]))
-    op = pick(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "Transpose", "Expand", "Tile"])
-    kw, more = {}, []
-    if op == "Reshape":
-        target = list(rng.permutation(s))
-        if target and rng.random() < 0.6 and x.size:
-            target[rng.integers(len(target))] = -1
-        more = [i64(*target)] if target else [np.zeros(0, np.int64)]
-    elif op == "Flatten":
-        kw["axis"] = int(rng.integers(-len(s), len(s) + 1))
-    elif op == "Squeeze":
-        s = tuple(1 if rng.random() < 0.5 else d for d in s)
-        x = data(s, x.dtype.type if x.dtype != object else object)
-        ones = [i - (len(s) if rng.random() < 0.4 else 0) for i, d in enumerate(s) if d == 1]
-        more = [i64(*ones)] if ones and rng.random() < 0.7 else []
-    elif op == "Unsqueeze":
-        n = int(rng.integers(1, 3))
-        more = [np.array(rng.permutation(len(s) + n)[:n] - (len(s) + n if rng.random() < 0.4 else 0), np.int64)]
-    elif op == "Shape" and rng.random() < 0.7:
-        kw = {"start": int(rng.integers(-5, 5)), "end": int(rng.integers(-5, 5))}
-    elif op == "Transpose" and s and rng.random() < 0.8:
-        kw["perm"] = [int(p) for p in rng.permutation(len(s))]
-    elif op == "Expand":
-        s = tuple(1 if rng.random() < 0.4 else d for d in s)
-        x = data(s, x.dtype.type if x.dtype != object else object)
-        target = [int(rng.integers(1, 4)) if d == 1 else pick([1, d]) for d in s]
-        more = [i64(*([2] * int(rng.integers(2)) + target))]
-    elif op == "Tile":
-        more = [i64(*[int(rng.integers(0 if rng.random() < 0.1 else 1, 4)) for _ in s])]
-    w.node(op, op, [x] + more, opset=pick([15, 17, 21]), constants=constants(1 + len(more)), dynamic=rng.random() < 0.5, **kw)
-
-
-def concat():
-    s = shape(1, 5)
-    dtype = pick([np.float32, np.int64, np.float16, object])
-    axis = axes_of(s, some=False)[0]
-    if rng.random() < 0.5:
-        parts = []
-        for _ in range(rng.integers(1, 4)):
-            t = list(s)
-            t[axis] = int(rng.integers(0, 4))
-            parts.append(data(tuple(t), dtype))
-        w.node("Concat", "Concat", parts, axis=axis, constants=constants(len(parts)), dynamic=rng.random() < 0.5)
-        return
-    n = int(rng.integers(1, 4))
+@family(60)
+def concat(c):
+  s, dtype = c.shape(1, 5), c.pick(MOVED)
+  axis = c.axis(len(s))
+  parts = []
+  for _ in range(c.integer(1, 4)):
     t = list(s)
-    if rng.random() < 0.5:
-        cuts = [int(rng.integers(0, 4)) for _ in range(n)]
-        t[axis] = sum(cuts)
-        w.node("Split", "Split", [data(tuple(t), dtype), i64(*cuts)], outputs=n, axis=axis, opset=pick([13, 18]),
-               constants=constants(2))
-    else:
-        t[axis] = int(rng.integers(n, 3 * n))
-        w.node("Split", "Split", [data(tuple(t), dtype)], outputs=n, axis=axis, num_outputs=n, opset=18)
+    t[axis] = c.integer(0, 4)
+    parts.append(c.data(t, dtype))
+  c.node("Concat", parts, axis=axis, since=11)
 
 
-def slice_():
-    s = shape(1, 5)
-    x = data(s, pick([np.float32, np.int64, np.float16, object]))
-    axes = axes_of(s)
-    big = 2**63 - 1
-    starts = [int(rng.integers(-7, 7)) for _ in axes]
-    ends = [pick([int(rng.integers(-7, 7)), big, -big]) for _ in axes]
-    steps = [pick([1, 1, 2, 3, -1, -2]) for _ in axes]
-    mode = rng.integers(3)
-    if mode == 0:
-        w.node("Slice", "Slice", [x], opset=9, starts=starts, ends=[max(min(e, 2**31), -(2**31)) for e in ends], axes=[a % len(s) for a in axes])
-    else:
-        index = pick([np.int64, np.int64, np.int32])
-        clip = lambda v: np.clip(np.array(v, object), np.iinfo(index).min + 1, np.iinfo(index).max).astype(index)
-        inputs = [x, clip(starts), clip(ends), clip(axes), clip(steps)]
-        w.node("Slice", "Slice", inputs, opset=13, constants=constants(5), dynamic=rng.random() < 0.5)
+@family(70)
+def split(c):
+  t = list(c.shape(1, 5))
+  dtype, axis, n = c.pick(MOVED), c.axis(len(t)), c.integer(1, 4)
+  cuts = [c.integer(0, 4) for _ in range(n)]
+  if c.chance(0.3):
+    t[axis] = sum(cuts)
+    c.node("Split", [c.data(t, dtype)], outputs=n, axis=axis, since=11, until=12, split=cuts)
+  elif c.chance(0.5):
+    t[axis] = sum(cuts)
+    c.node("Split", [c.data(t, dtype), i64(*cuts)], outputs=n, axis=axis, since=13)
+  else:
+    t[axis] = c.integer(n, 3 * n)
+    even = -(-t[axis] // n)
+    if even * (n - 1) > t[axis]:
+      t[axis] = n * even
+    c.node("Split", [c.data(t, dtype)], outputs=n, axis=axis, num_outputs=n, since=18)
 
 
-def pad():
-    s = shape(1, 5, zero=0)
-    x = data(s, pick([np.float32, np.float64, np.int32, np.int64]))
-    mode = pick(["constant", "edge", "reflect", "wrap"])
-    limit = (lambda d: d - 1) if mode == "reflect" else (lambda d: d if mode == "wrap" else 3)
-    axes = axes_of(s)
-    if mode == "constant":
-        pads = [int(rng.integers(-(s[a] // 2), 4)) for a in axes] + [int(rng.integers(-(s[a] // 2), 4)) for a in axes]
-    else:
-        pads = [int(rng.integers(0, limit(s[a]) + 1)) for a in axes + axes]
-    value = np.array(3, x.dtype) if mode == "constant" and rng.random() < 0.6 else None
-    if rng.random() < 0.3:
-        full = [0] * (2 * len(s))
-        for i, a in enumerate(axes):
-            full[a % len(s)], full[a % len(s) + len(s)] = pads[i], pads[i + len(axes)]
-        w.node("Pad", "Pad", [x, i64(*full), value], opset=pick([11, 13]) if mode != "wrap" else 19, mode=mode, constants=constants(3))
-    else:
-        w.node("Pad", "Pad", [x, i64(*pads), value, np.array(axes, np.int64)], opset=19, mode=mode, constants=constants(4),
-               dynamic=rng.random() < 0.5)
+@family(120)
+def slice_(c):
+  s = c.shape(1, 5)
+  axes = c.axes(len(s))
+  starts = [c.integer(-7, 7) for _ in axes]
+  ends = [c.pick([c.integer(-7, 7), 2**63 - 1, 1 - 2**63]) for _ in axes]
+  steps = [c.pick([1, 1, 2, 3, -1, -2]) for _ in axes]
+  x = c.data(s, c.pick(MOVED))
+  if c.chance(0.2):
+    ends = [max(min(e, 2**31), -(2**31)) for e in ends]
+    c.node("Slice", [x], since=7, until=9, starts=starts, ends=ends, axes=[a % len(s) for a in axes])
+    return
+  index = c.pick([np.int64, np.int64, np.int32])
+  limits = np.iinfo(index)
+  clip = lambda v: np.clip(np.array(v, object), limits.min + 1, limits.max).astype(index)
+  inputs = [x, clip(starts), clip(ends), clip(axes), clip(steps)]
+  c.node("Slice", inputs[: 4 if c.chance(0.2) else 5], since=10 if min(axes) >= 0 else 11)
 
 
-def gather():
-    s = shape(1, 5, zero=0)
-    dtype = pick([np.float32, np.int64, np.float16, object, bool])
-    x = data(s, dtype)
-    axis = axes_of(s, some=False)[0]
-    index = pick([np.int32, np.int64])
-    op = pick(["Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "OneHot", "Compress", "ReverseSequence"])
-    def indices(t, n):
-        return rng.integers(-n, n, t).astype(index)
-    if op == "Gather":
-        w.node(op, op, [x, indices(shape(0, 3), s[axis])], axis=axis, constants=constants(2), dynamic=rng.random() < 0.5)
-    elif op in ("GatherElements", "ScatterElements"):
-        t = tuple(int(rng.integers(1, d + 1)) for d in s)
-        if op == "GatherElements":
-            w.node(op, op, [x, indices(t, s[axis])], axis=axis, constants=constants(2))
-        else:
-            reduction = pick(["none", "add", "mul", "max", "min"])
-            dtype = pick([np.float32, np.int64, np.int32])
-            at = indices(t, s[axis])
-            if reduction == "none":
-                n = min(t[axis], s[axis])
-                at = np.broadcast_to(np.arange(t[axis]).reshape([-1 if k == axis % len(s) else 1 for k in range(len(s))]), t).astype(index)
-            w.node(op, op, [data(s, dtype), at, data(t, dtype)], axis=axis, reduction=reduction, opset=18, constants=constants(3))
-    elif op in ("GatherND", "ScatterND"):
-        batch = int(rng.integers(0, len(s))) if op == "GatherND" else 0
-        depth = int(rng.integers(1, len(s) - batch + 1))
-        t = s[:batch] + shape(0, 3, zero=0)
-        at = np.stack([rng.integers(-s[batch + k], s[batch + k], t) for k in range(depth)], -1).astype(np.int64)
-        if op == "GatherND":
-            w.node(op, op, [x, at], batch_dims=batch, opset=13, constants=constants(2), dynamic=rng.random() < 0.5)
-        else:
-            reduction = pick(["add", "mul", "max", "min"])
-            dtype = pick([np.float32, np.int64])
-            w.node(op, op, [data(s, dtype), at, data(at.shape[:-1] + s[depth:], dtype)], reduction=reduction, opset=18)
-    elif op == "OneHot":
-        depth = int(rng.integers(1, 6))
-        t = shape(0, 4)
-        w.node(op, op, [rng.integers(-depth, depth, t).astype(np.int64), np.array(depth, np.int64), np.array([2, 5], pick([np.float32, np.int64]))],
-               axis=int(rng.integers(-len(t) - 1, len(t) + 1)), opset=11, constants=constants(3))
-    elif op == "Compress":
-        if rng.random() < 0.5:
-            w.node(op, op, [x, data((int(rng.integers(1, s[axis] + 1)),), bool)], axis=axis, opset=11)
-        else:
-            w.node(op, op, [x, data((int(rng.integers(1, x.size + 1)),), bool)], opset=11)
-    elif len(s) >= 2:
-        time = int(rng.integers(2))
-        w.node(op, op, [x, rng.integers(1, s[time] + 1, s[1 - time]).astype(np.int64)], time_axis=time, batch_axis=1 - time, opset=10)
+@family(120)
+def pad(c):
+  s = c.shape(1, 5, zero=0)
+  mode = c.pick(["constant", "edge", "reflect", "wrap"])
+  x = c.data(s, c.pick([np.float32, np.float64, np.int32, np.int64, np.uint8, np.float16]))
+  axes = c.axes(len(s))
+  limit = {"reflect": lambda d: d - 1, "wrap": lambda d: d}.get(mode, lambda d: 3)
+  if mode == "constant":
+    pads = [c.integer(-(s[a] // 2), 3) for a in axes * 2]
+  else:
+    pads = [c.integer(0, limit(s[a])) for a in axes * 2]
+  value = np.array(3, x.dtype) if mode == "constant" and c.chance(0.6) else None
+  full = [0] * (2 * len(s))
+  for i, a in enumerate(axes):
+    full[a % len(s)], full[a % len(s) + len(s)] = pads[i], pads[i + len(axes)]
+  if c.chance(0.15) and mode != "wrap" and x.dtype.kind == "f":
+    c.node("Pad", [x], since=7, until=10, pads=full, mode=mode, value=1.5 if mode == "constant" else None)
+  elif c.chance(0.3):
+    c.node("Pad", [x, i64(*full), value], since=19 if mode == "wrap" else 13, mode=mode)
+  else:
+    c.node("Pad", [x, i64(*pads), value, np.array(axes, c.pick([np.int32, np.int64]))], since=19, mode=mode)
 
 
-def other():
-    op = pick(["Range", "ConstantOfShape", "NonZero", "Trilu", "EyeLike", "DepthToSpace", "SpaceToDepth", "Unique", "PRelu"])
-    if op == "Range":
-        dtype = pick([np.float32, np.int64, np.int32, np.float64])
-        w.node(op, op, [np.array(v, dtype) for v in (rng.integers(-5, 5), rng.integers(-9, 9), pick([1, 2, -1, 3]))], opset=11, constants=constants(3))
-    elif op == "ConstantOfShape":
-        value = helper.make_tensor("", *pick([(TensorProto.FLOAT, [1], [2.5]), (TensorProto.INT64, [1], [7]), (TensorProto.BOOL, [1], [1])]))
-        w.node(op, op, [i64(*shape(0, 4)) if rng.random() < 0.9 else np.zeros(0, np.int64)], opset=9, value=value)
-    elif op == "NonZero":
-        w.node(op, op, [data(shape(1, 4), pick([np.float32, np.int64, bool]))], opset=13)
-    elif op == "Trilu":
-        x = data(shape(0, 3, zero=0) + (int(rng.integers(1, 6)), int(rng.integers(1, 6))), pick([np.float32, np.int64]))
-        w.node(op, op, [x, np.array(rng.integers(-6, 7), np.int64)], upper=int(rng.integers(2)), opset=14, constants=constants(2))
-    elif op == "EyeLike":
-        w.node(op, op, [data((int(rng.integers(1, 6)), int(rng.integers(1, 6))))], k=int(rng.integers(-4, 5)), dtype=pick([1, 7, 11]), opset=9)
-    elif op == "DepthToSpace":
-        w.node(op, op, [data((2, 12, 2, 3))], blocksize=2, mode=pick(["DCR", "CRD"]), opset=13)
-    elif op == "SpaceToDepth":
-        w.node(op, op, [data((2, 3, 4, 6))], blocksize=2, opset=13)
-    elif op == "PRelu":
-        s = shape(1, 5)
-        w.node(op, op, [data(s), data(tuple(pick([1, d]) for d in s[rng.integers(len(s)):]))], opset=16, constants=constants(2))
-    else:
-        s = shape(1, 4, zero=0)
-        x = np.round(data(s, pick([np.float32, np.int64]))) % 3
-        kw = {"axis": axes_of(s, some=False)[0]} if rng.random() < 0.6 else {}
-        w.node(op, op, [x], outputs=4, opset=11, sorted=int(rng.integers(2)), **kw)
+@family(60)
+def gather(c):
+  s = c.shape(1, 5, zero=0)
+  axis = c.axis(len(s))
+  at = c.rng.integers(-s[axis], s[axis], c.shape(0, 3, zero=0.1)).astype(c.pick([np.int32, np.int64]))
+  c.node("Gather", [c.data(s, c.pick(MOVED)), at], axis=axis, since=11)
 
 
-def quantize():
-    s = shape(1, 5, zero=0)
-    axis = axes_of(s, some=False)[0]
-    qtype = pick([np.uint8, np.int8, np.uint16, np.int16])
-    mode = rng.integers(3)
-    if mode == 0:
-        t = ()
-    elif mode == 1:
-        t = (s[axis],)
-    else:
-        block = int(rng.integers(1, s[axis] + 1))
-        t = tuple(-(-d // block) if k == axis % len(s) else d for k, d in enumerate(s))
-    scale = (rng.random(t) + 0.05).astype(np.float32)
-    info = np.iinfo(qtype)
-    zero = None if rng.random() < 0.3 and qtype == np.uint8 else rng.integers(0 if info.min == 0 else -5, 6, t).astype(qtype)
-    kw = {"axis": axis} if mode else {}
-    if mode == 2:
-        kw["block_size"] = block
-    opset = 21 if mode == 2 or qtype in (np.uint16, np.int16) else pick([13, 19, 21])
-    if rng.random() < 0.5:
-        w.node("QuantizeLinear", "QuantizeLinear", [data(s) * 20, np.asarray(scale), zero], opset=opset, constants=constants(3), **kw)
-    else:
-        x = rng.integers(info.min, info.max, s).astype(qtype)
-        w.node("DequantizeLinear", "DequantizeLinear", [x, np.asarray(scale), zero], opset=opset, constants=constants(3), **kw)
+@family(40)
+def gather_elements(c):
+  s = c.shape(1, 5, zero=0)
+  axis = c.axis(len(s))
+  t = [c.integer(1, d) for d in s]
+  t[axis] = c.integer(1, 6)
+  at = c.rng.integers(-s[axis], s[axis], t).astype(c.pick([np.int32, np.int64]))
+  c.node("GatherElements", [c.data(s, c.pick(MOVED)), at], axis=axis, since=11)
 
 
-def loop():
-    """A loop that sums, collects, and stops early when its condition says so."""
-    n, limit = int(rng.integers(0, 6)), int(rng.integers(0, 12))
-    f = TensorProto.FLOAT
-    body = helper.make_graph(
-        [
-            helper.make_node("Add", ["s", "outer"], ["s2"]),
-            helper.make_node("ReduceSum", ["s2"], ["t"], keepdims=0),
-            helper.make_node("Less", ["t", "limit"], ["c2"]),
-            helper.make_node("Identity", ["s2"], ["scan"]),
-        ], "body",
-        [helper.make_tensor_value_info("i", 7, []), helper.make_tensor_value_info("c", 9, []), helper.make_tensor_value_info("s", f, [2])],
-        [helper.make_tensor_value_info("c2", 9, []), helper.make_tensor_value_info("s2", f, [2]), helper.make_tensor_value_info("scan", f, [2])],
-        [helper.make_tensor("limit", f, [], [float(limit)])])
-    graph = helper.make_graph(
-        [helper.make_node("Loop", ["m", "cond", "x"], ["y", "z"], body=body)], "case",
-        [helper.make_tensor_value_info("m", 7, []), helper.make_tensor_value_info("cond", 9, []),
-         helper.make_tensor_value_info("x", f, [2]), helper.make_tensor_value_info("outer", f, [2])],
-        [helper.make_tensor_value_info("y", f, None), helper.make_tensor_value_info("z", f, None)])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    w.model("Loop", model, [np.array(n, np.int64), np.array(rng.random() < 0.9), data((2,)), data((2,), positive=True)])
+@family(40)
+def gather_nd(c):
+  s = c.shape(1, 5, zero=0)
+  batch = c.integer(0, len(s) - 1)
+  depth = c.integer(1, len(s) - batch)
+  t = s[:batch] + c.shape(0, 2, zero=0)
+  at = np.stack([c.rng.integers(-s[batch + k], s[batch + k], t) for k in range(depth)], -1).astype(np.int64)
+  c.node("GatherND", [c.data(s, c.pick(MOVED)), at], batch_dims=batch, since=12)
 
 
-FAMILIES = [(arithmetic, 200), (logic, 120), (unary, 200), (cast, 80), (reduce, 200), (extremes, 100), (reshape, 220),
-            (concat, 100), (slice_, 150), (pad, 120), (gather, 220), (other, 150), (quantize, 120), (loop, 20)]
-for family, count in FAMILIES:
-    for _ in range(count * options.scale):
-        family()
-print(f"{w.count} cases; left out: {len(w.dropped)} on which the references differ, {len(w.failed)} that none of them runs")
+def indices(c, s, axis, count):
+  """Different indices along the axis for each line."""
+  t = [c.integer(1, d) for d in s]
+  t[axis] = count
+  lines = int(np.prod(t)) // count
+  at = np.stack([c.rng.permutation(s[axis])[:count] for _ in range(lines)]).reshape([t[i] for i in range(len(s)) if i != axis % len(s)] + [count])
+  return np.moveaxis(at, -1, axis), tuple(t)
+
+
+@family(80)
+def scatter_elements(c):
+  s = c.shape(1, 4, zero=0)
+  axis = c.axis(len(s))
+  reduction = c.pick(["none", "add", "mul", "max", "min"])
+  dtype = c.pick([np.float32, np.int64, np.int32, np.float64] + ([np.uint8, object] if reduction == "none" else []))
+  at, t = indices(c, s, axis, c.integer(1, s[axis]))
+  if reduction != "none":
+    at = c.rng.integers(-s[axis], s[axis], t)
+  else:
+    at = np.where(c.data(t, bool), at, at - s[axis])
+  at = at.astype(c.pick([np.int32, np.int64]))
+  inputs = [c.data(s, dtype), at, c.data(t, dtype)]
+  if reduction == "none" and c.chance(0.3):
+    c.node("Scatter", [inputs[0], at % s[axis], inputs[2]], since=9, until=10, axis=axis % len(s))
+  else:
+    since = 11 if reduction == "none" else 18
+    c.node("ScatterElements", inputs, axis=axis, reduction=reduction if since == 18 else None, since=since)
+
+
+@family(60)
+def scatter_nd(c):
+  s = c.shape(1, 4, zero=0)
+  depth = c.integer(1, len(s))
+  reduction = c.pick(["none", "add", "mul", "max", "min"])
+  dtype = c.pick([np.float32, np.int64, np.int32, np.float64])
+  if reduction == "none":
+    all_places = np.stack(np.unravel_index(c.rng.permutation(int(np.prod(s[:depth]))), s[:depth]), -1)
+    at = all_places[: c.integer(1, len(all_places))]
+  else:
+    t = c.shape(0, 2, zero=0)
+    at = np.stack([c.rng.integers(-s[k], s[k], t) for k in range(depth)], -1)
+  at = at.astype(np.int64)
+  since = 11 if reduction == "none" else 18
+  c.node("ScatterND", [c.data(s, dtype), at, c.data(at.shape[:-1] + s[depth:], dtype)],
+         reduction=reduction if since == 18 else None, since=since)
+
+
+@family(40)
+def one_hot(c):
+  depth, t = c.integer(1, 6), c.shape(0, 4)
+  at = c.rng.integers(-depth - 1, depth + 2, t).astype(c.pick([np.int64, np.int32, np.float32]))
+  values = np.array([2, 5], c.pick([np.float32, np.int64, np.int32]))
+  c.node("OneHot", [at, np.array(depth if c.flag() else [depth], c.pick([np.int64, np.float32])), values],
+         axis=c.integer(-len(t) - 1, len(t)) if c.chance(0.8) else None, since=11)
+
+
+@family(30)
+def compress(c):
+  x = c.data(c.shape(1, 4, zero=0), c.pick(MOVED))
+  axis = c.axis(x.ndim) if c.flag() else None
+  n = x.size if axis is None else x.shape[axis]
+  c.node("Compress", [x, c.data((c.integer(1, n),), bool)], axis=axis, since=9 if axis is None or axis >= 0 else 11)
+
+
+@family(20)
+def reverse_sequence(c):
+  s = c.shape(2, 4, zero=0)
+  time = c.flag()
+  lengths = c.rng.integers(1, s[time] + 1, s[1 - time]).astype(np.int64)
+  c.node("ReverseSequence", [c.data(s, c.pick(MOVED)), lengths], time_axis=time, batch_axis=1 - time, since=10)
+
+
+@family(30)
+def range_(c):
+  dtype = c.pick([np.float32, np.int64, np.int32, np.float64, np.int16])
+  c.node("Range", [np.array(v, dtype) for v in (c.integer(-5, 5), c.integer(-9, 9), c.pick([1, 2, -1, 3]))], since=11)
+
+
+@family(30)
+def constant_of_shape(c):
+  value = c.pick([(TensorProto.FLOAT, [2.5]), (TensorProto.INT64, [7]), (TensorProto.BOOL, [1]), (TensorProto.FLOAT16, [1.5]), None])
+  value = value and helper.make_tensor("", value[0], [1], value[1])
+  c.node("ConstantOfShape", [np.array(c.shape(0, 4, zero=0.2), np.int64)], value=value, since=9)
+
+
+@family(30)
+def constant(c):
+  x = c.data(c.shape(), c.pick([np.float32, np.int64, object, bool, np.float16]))
+  from cases import to_proto
+  forms = [{"value": to_proto(x, "")}, {"value_float": 1.5}, {"value_floats": [1.0, -2.5]}, {"value_int": -3},
+           {"value_ints": [1, 2, 3]}, {"value_string": "é"}, {"value_strings": ["a", "", "c"]}]
+  kw = c.pick(forms)
+  c.node("Constant", [], attributes=kw, since=9 if "value" in kw else 12)
+
+
+@family(20)
+def non_zero(c):
+  c.node("NonZero", [c.data(c.shape(0, 4, zero=0.1), c.pick([np.float32, np.int64, bool, np.uint8]))], since=13)
+
+
+@family(40)
+def trilu(c):
+  x = c.data(c.shape(0, 2, zero=0) + (c.integer(0, 5), c.integer(1, 5)), c.pick([np.float32, np.int64, bool, np.float16]))
+  k = np.array(c.integer(-6, 6), np.int64) if c.chance(0.8) else None
+  c.node("Trilu", [x, k], upper=c.flag() if c.chance(0.8) else None, since=14)
+
+
+@family(20)
+def eye_like(c):
+  c.node("EyeLike", [c.data((c.integer(1, 5), c.integer(1, 5)), c.pick([np.float32, np.int32]))], k=c.integer(-4, 4),
+         dtype=c.pick([1, 7, 11, None]), since=9)
+
+
+@family(40)
+def depth_to_space(c):
+  b = c.integer(1, 3)
+  dtype = c.pick([np.float32, np.float64, np.int32, np.uint8, np.float16])
+  n, d, h, w = c.integer(1, 2), c.integer(1, 3), c.integer(1, 3), c.integer(1, 3)
+  if c.flag():
+    c.node("DepthToSpace", [c.data((n, d * b * b, h, w), dtype)], blocksize=b, mode=c.pick(["DCR", "CRD", None]), since=11)
+  else:
+    c.node("SpaceToDepth", [c.data((n, d, h * b, w * b), dtype)], blocksize=b, since=7)
+
+
+@family(60)
+def top_k(c):
+  s = c.shape(1, 5, zero=0)
+  axis = c.axis(len(s))
+  x = c.distinct(s, c.pick([np.float32, np.float64, np.int32, np.int64]))
+  if c.chance(0.4):
+    # Of equal elements the one with the lower index comes first.
+    x = np.round(c.data(s, x.dtype.type)).astype(x.dtype)
+  k = c.integer(0, s[axis])
+  if c.chance(0.15):
+    c.node("TopK", [x.astype(np.float32)], outputs=2, since=7, until=9, axis=axis % len(s), k=max(k, 1))
+  else:
+    c.node("TopK", [x, i64(k)], outputs=2, axis=axis, largest=c.flag(), sorted=1, since=11)
+
+
+@family(50)
+def unique(c):
+  s = c.shape(0, 4, zero=0)
+  x = c.data(s, c.pick([np.float32, np.int64, np.int8, object, np.float64]))
+  if x.dtype != object:
+    x = (np.round(x) % 3).astype(x.dtype)
+  axis = c.axis(len(s)) if s and c.chance(0.6) else None
+  outputs = [True] + [c.chance(0.8) for _ in range(3)]
+  while not outputs[-1]:
+    outputs.pop()
+  c.node("Unique", [x], outputs=outputs, axis=axis, sorted=c.flag() if c.chance(0.8) else None, since=11)
+
+
+@family(20)
+def identity_of_types(c):
+  c.node("Identity", [c.data(c.shape(), c.pick(ANY + NARROW))], since=21)
+
+
+@family(30)
+def center_crop_pad(c):
+  s = c.shape(1, 4, zero=0)
+  axes = c.axes(len(s)) if c.flag() else None
+  target = [c.integer(1, 8) for _ in (axes or s)]
+  c.node("CenterCropPad", [c.data(s, c.pick(FLOATS + INTS)), np.array(target, np.int64)], axes=axes, since=18)
