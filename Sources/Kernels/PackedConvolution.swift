@@ -5,7 +5,7 @@ import Tensors
 ///
 /// The choice looks at all of the geometry, but the weights serve any batch, image sizes and pads.
 public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
-  enum Algorithm {
+  enum Algorithm: String {
     /// A matrix product for each image and group: weights [M = output channels][K] times patches [K][N = pixels].
     case gemm
     /// The roles changed, for few pixels: patches [M = pixels][K] times weights [K][N = output channels].
@@ -19,7 +19,7 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
 
   let algorithm: Algorithm
   /// The algorithm, for people.
-  public var kernelName: String { "\(algorithm)" }
+  public var kernelName: String { algorithm.rawValue }
   let inputChannels: Int
   let outputChannels: Int
   let groups: Int

@@ -6,15 +6,28 @@ struct GraphIndex {
   let graph: Graph
   private let producer: [Int]
   private let uses: [Int]
-  private let consumers: [[Int]]
+  /// The nodes that use value v: `consumers[firstConsumer[v]..<firstConsumer[v + 1]]`.
+  private let consumers: [Int]
+  private let firstConsumer: [Int]
 
   init(_ graph: Graph) {
     self.graph = graph
     producer = graph.producers()
     uses = graph.useCounts()
-    var c = [[Int]](repeating: [], count: graph.values.count)
-    for (i, node) in graph.nodes.enumerated() { for id in node.inputs { if let id { c[id.index].append(i) } } }
-    consumers = c
+    var first = [Int](repeating: 0, count: graph.values.count + 1)
+    for node in graph.nodes { for id in node.inputs { if let id { first[id.index + 1] += 1 } } }
+    for i in 1..<first.count { first[i] += first[i - 1] }
+    var next = first
+    var list = [Int](repeating: 0, count: first[graph.values.count])
+    for (i, node) in graph.nodes.enumerated() {
+      for id in node.inputs {
+        guard let id else { continue }
+        list[next[id.index]] = i
+        next[id.index] += 1
+      }
+    }
+    consumers = list
+    firstConsumer = first
   }
 
   /// The node that makes a value: not an input, constant or capture.
@@ -30,10 +43,11 @@ struct GraphIndex {
   func useCount(_ id: ValueID) -> Int { uses[id.index] }
   /// The only user of a value that nothing else (no output, no subgraph) uses.
   func onlyUser(_ id: ValueID?) -> Node? {
-    guard let id, uses[id.index] == 1, consumers[id.index].count == 1 else { return nil }
-    return graph.nodes[consumers[id.index][0]]
+    guard let id, uses[id.index] == 1, let node = users(of: id).first else { return nil }
+    return graph.nodes[node]
   }
-  func users(_ id: ValueID) -> [Node] { consumers[id.index].map { graph.nodes[$0] } }
+  func users(_ id: ValueID) -> [Node] { users(of: id).map { graph.nodes[$0] } }
+  private func users(of id: ValueID) -> ArraySlice<Int> { consumers[firstConsumer[id.index]..<firstConsumer[id.index + 1]] }
 
   func constant(_ id: ValueID?) -> Tensor? { id.flatMap { graph[$0].constant } }
   /// A constant of one element (whatever its rank) as a number.

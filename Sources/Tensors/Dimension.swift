@@ -10,7 +10,7 @@ public enum Dimension: Hashable, Sendable, CustomStringConvertible {
   public var isKnown: Bool { value != nil }
   public var description: String {
     switch self {
-    case .known(let n): "\(n)"
+    case .known(let n): String(n)
     case .symbol(let s): s
     case .unknown: "?"
     }

@@ -1,6 +1,13 @@
 import Tensors
 import Testing
 
+@Suite struct ElementTypeTests {
+  @Test(arguments: ElementType.allCases) func theNameIsTheCases(_ type: ElementType) {
+    #expect(type.name == "\(type)")
+    #expect(ElementType(name: type.name) == type)
+  }
+}
+
 @Suite struct CheckedArithmeticTests {
   @Test(arguments: [([2, 3, 4], 24), ([], 1), ([0, 5], 0), ([1, 0, Int.max], 0)])
   func countIsTheProductOfTheDimensions(_ shape: [Int], _ count: Int) throws {

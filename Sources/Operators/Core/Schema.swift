@@ -127,7 +127,7 @@ public enum Exactness: Sendable {
 }
 
 /// Everything about one operator (or the versions of it that share a form): one row of the table.
-public struct OperatorDefinition: Sendable {
+public final class OperatorDefinition: Sendable {
   public typealias Infer = @Sendable (InferenceContext) throws -> Void
   public typealias Prepare = @Sendable (KernelContext) throws -> Kernel
 
@@ -140,7 +140,8 @@ public struct OperatorDefinition: Sendable {
   public let removed: Int?
   public let inputs: [Parameter]
   public let outputs: [Parameter]
-  public let types: [String: TypeSet]
+  /// The type variables.
+  public let types: KeyValuePairs<String, TypeSet>
   public let attributes: [AttributeSpec]
   public let memory: OutputMemory
   /// Whether the kernel computes float16 and bfloat16 itself; otherwise it sees them as float, converted around it.
@@ -158,7 +159,7 @@ public struct OperatorDefinition: Sendable {
 
   public init(
     _ name: String, domain: String = "", since: [Int], removed: Int? = nil, inputs: [Parameter], outputs: [Parameter],
-    types: [String: TypeSet] = [:], attributes: [AttributeSpec] = [], memory: OutputMemory = .fresh,
+    types: KeyValuePairs<String, TypeSet> = [:], attributes: [AttributeSpec] = [], memory: OutputMemory = .fresh,
     takesHalf: Bool = false, exactness: Exactness = .rounding, isDeterministic: Bool = true,
     infer: @escaping Infer, kernel: @escaping Prepare
   ) {
@@ -173,9 +174,9 @@ public struct OperatorDefinition: Sendable {
     self.memory = memory
     self.takesHalf = takesHalf
     self.exactness = exactness
-    let variables = Array(types.keys)
     inputRules = inputs.map { p in
-      (types[p.type] ?? .anything, p.type.hasSuffix("*") ? -1 : variables.firstIndex(of: p.type) ?? -1)
+      guard let i = types.firstIndex(where: { $0.key == p.type }) else { return (.anything, -1) }
+      return (types[i].value, p.type.utf8.last == UInt8(ascii: "*") ? -1 : i)
     }
     self.isDeterministic = isDeterministic
     self.infer = infer
@@ -184,6 +185,8 @@ public struct OperatorDefinition: Sendable {
 
   public var qualifiedName: String { domain.isEmpty ? name : "\(domain).\(name)" }
   public func attribute(_ name: String) -> AttributeSpec? { attributes.first { $0.name == name } }
+  /// What a type variable may stand for; nil: anything.
+  func allowed(_ variable: String) -> TypeSet? { types.first { $0.key == variable }?.value }
   func parameter(_ list: [Parameter], _ i: Int) -> Parameter? {
     if i < list.count { return list[i] }
     guard let last = list.last, case .variadic = last.kind else { return nil }

@@ -19,7 +19,7 @@ extension OperatorDefinition {
     }
     var bound: [String: ElementType] = [:]
     for (i, type) in inputTypes.enumerated() {
-      guard let type, let parameter = parameter(inputs, i), let allowed = types[parameter.type] else { continue }
+      guard let type, let parameter = parameter(inputs, i), let allowed = allowed(parameter.type) else { continue }
       if !allowed.allows(type) {
         problems.append("input \(i) ('\(parameter.name)') can't be \(type.elementType?.name ?? type.description)")
       } else if let e = type.elementType, !parameter.type.hasSuffix("*") {

@@ -22,7 +22,7 @@ struct Recurrent: Sendable {
     .required("X", "T"), .required("W", "T"), .required("R", "T"), .optional("B", "T"), .optional("sequence_lens", "T1"),
     .optional("initial_h", "T"),
   ]
-  static let types: [String: TypeSet] = ["T": .floats, "T1": TypeSet(.int32)]
+  static let types: KeyValuePairs<String, TypeSet> = ["T": .floats, "T1": TypeSet(.int32)]
 
   init(_ c: some NodeReading, gates: Int, defaults: [String]) throws {
     self.gates = gates
