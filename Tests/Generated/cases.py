@@ -80,19 +80,43 @@ def value_info(name, x, shape=None):
 
 def value_type(x, shape=None):
   if isinstance(x, dict):
-    key = TensorProto.STRING if any(isinstance(k, str) for k in x) else TensorProto.INT64
-    return helper.make_map_type_proto(key, helper.make_tensor_type_proto(element_type(np.asarray(list(x.values()))), []))
+    keys, values = map_arrays(x)
+    return helper.make_map_type_proto(element_type(keys), helper.make_tensor_type_proto(element_type(values), []))
   if isinstance(x, list):
     inner = value_type(x[0]) if x else helper.make_tensor_type_proto(TensorProto.FLOAT, None)
     return helper.make_sequence_type_proto(inner)
   return helper.make_tensor_type_proto(element_type(x), shape)
 
 
+def map_arrays(x):
+  """Keys and values of a map; numbers are float."""
+  keys, values = np.asarray(list(x)), np.asarray(list(x.values()))
+  return keys, values.astype(np.float32) if values.dtype == np.float64 else values
+
+
+def map_proto(x):
+  keys, values = map_arrays(x)
+  message = onnx.MapProto(key_type=element_type(keys), values=onnx.SequenceProto(
+    elem_type=onnx.SequenceProto.TENSOR, tensor_values=[to_proto(v, "") for v in values]))
+  if keys.dtype.kind == "U":
+    message.string_keys.extend(k.encode() for k in keys.tolist())
+  else:
+    message.keys.extend(keys.tolist())
+  return message
+
+
+def operators_of(nodes):
+  """The operators of nodes and their subgraphs, without those that calls of local functions stand for."""
+  found = {(n.domain, n.op_type) for n in nodes if n.domain != "case.local"}
+  graphs = [a.g for n in nodes for a in n.attribute if a.type == onnx.AttributeProto.GRAPH]
+  return found.union(*(operators_of(g.node) for g in graphs))
+
+
 def write_value(x, path):
   if isinstance(x, dict):
-    message = numpy_helper.from_dict(x, "")
+    message = map_proto(x)
   elif isinstance(x, list) and x and isinstance(x[0], dict):
-    message = onnx.SequenceProto(elem_type=onnx.SequenceProto.MAP, map_values=[numpy_helper.from_dict(d) for d in x])
+    message = onnx.SequenceProto(elem_type=onnx.SequenceProto.MAP, map_values=[map_proto(d) for d in x])
   elif isinstance(x, list):
     message = onnx.SequenceProto(elem_type=onnx.SequenceProto.TENSOR, tensor_values=[to_proto(e, "") for e in x])
   else:
@@ -108,7 +132,7 @@ class Case:
     self.rng = np.random.default_rng([seed, zlib.crc32(f"{area}.{name}".encode()), number])
     self.label = f"{name}_{number:04d}"
     self.area, self.folder = area, folder
-    self.outcome, self.why, self.row, self.operator = "nothing", [], "", ""
+    self.outcome, self.why, self.row, self.operators = "nothing", [], "", set()
 
   # Draws
 
@@ -186,7 +210,7 @@ class Case:
     dynamic: whether dimensions are symbols. form: "node", "if", "function" or "loop". Both drawn unless they are given.
     attributes: as keywords too; those that are None are left out. trust, expect, tolerance: see `model`.
     """
-    options = {k: rest.pop(k) for k in ("trust", "expect", "tolerance") if k in rest}
+    options = {k: rest.pop(k) for k in ("trust", "expect", "tolerance", "only", "random") if k in rest}
     attributes = {k: v for k, v in {**(attributes or {}), **rest}.items() if v is not None}
     if constants is None:
       constants = [i for i in range(1, len(inputs)) if self.chance(0.4)]
@@ -219,11 +243,10 @@ class Case:
       initializers += [to_proto(np.array(2, np.int64), "trips"), to_proto(np.array(True), "always")]
     graph = helper.make_graph(nodes, "case", declared, [onnx.ValueInfoProto(name=o) for o in kept], initializers)
     model = helper.make_model(graph, opset_imports=imports, functions=functions, ir_version=10)
-    self.label += "" if form == "node" else f"_{form}"
-    self.operator = (domain, op)
+    self.label += f"_{op}" if form == "node" else f"_{op}_{form}"
     if form == "loop":
       # The reference evaluator joins what the iterations give along its first axis; a new axis is due.
-      options = {"trust": "onnxruntime", **options}
+      options["only"] = "onnxruntime"
       if "expect" in options:
         options["expect"] = [np.stack([y, y]) for y in options["expect"]]
     self.model(model, [x for _, x in given], **options)
@@ -272,21 +295,21 @@ class Case:
       [helper.make_tensor_value_info("again", TensorProto.BOOL, [])] + [onnx.ValueInfoProto(name="body" + o) for o in outputs])
     return helper.make_node("Loop", ["trips", "always"], outputs, body=body)
 
-  def model(self, model, inputs, trust=None, expect=None, tolerance=None):
+  def model(self, model, inputs, trust=None, expect=None, tolerance=None, only=None, random=False):
     """A whole model; `inputs` by the order of the graph's inputs.
 
     trust: "reference" or "onnxruntime", which is right where both run and differ. expect: the outputs by the specification, where
-    both are wrong or none runs. tolerance: (relative, absolute) instead of what fits the element types.
+    both are wrong or none runs. only: the one reference to ask. random: only type, shape and
+    distribution are compared. tolerance: (relative, absolute) instead of what fits the element types.
     """
-    if not self.operator:
-      self.operator = (model.graph.node[0].domain, model.graph.node[0].op_type)
-    outputs, self.why = references.evaluate(model, inputs, trust, expect, tolerance)
+    self.operators = operators_of([*model.graph.node, *(n for f in model.functions for n in f.node)])
+    outputs, self.why = references.evaluate(model, inputs, trust, expect, tolerance, only)
     self.outcome = "kept" if outputs is not None else "differ" if not self.why else "unrunnable"
     if outputs is None:
       return
     for o, y in zip(model.graph.output, outputs):
       o.CopyFrom(value_info(o.name, y))
-    case = f"{self.label}_{self.operator[1]}"
+    case = self.label
     data = os.path.join(self.folder, self.area, case, "test_data_set_0")
     os.makedirs(data)
     onnx.save(model, os.path.join(self.folder, self.area, case, "model.onnx"))
@@ -294,4 +317,4 @@ class Case:
       for i, x in enumerate(values):
         write_value(x, os.path.join(data, f"{kind}_{i}.pb"))
     relative, absolute = tolerance or references.tolerance(outputs)
-    self.row = f"{self.area},{case},{relative:g},{absolute:g},0"
+    self.row = f"{self.area},{case},{relative:g},{absolute:g},{int(random)}"
