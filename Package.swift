@@ -39,6 +39,8 @@ var targets: [Target] = [
   .target(name: "Operators", dependencies: ["Kernels", "Graphs"], swiftSettings: small),
   .target(name: "Passes", dependencies: ["Operators"], swiftSettings: small),
   .target(name: "Runtime", dependencies: ["Passes", "ONNX"], swiftSettings: small),
+  .target(name: "Progressive", dependencies: ["Kernels", "ONNX"], swiftSettings: small),
+  .target(name: "Packing", dependencies: ["Progressive"], swiftSettings: fast),
   .target(name: "Swiftlet", dependencies: ["Runtime"], swiftSettings: fast),
   .target(name: "SwiftletC", dependencies: ["Swiftlet", "CSwiftlet"], swiftSettings: small),
   .target(
@@ -63,7 +65,7 @@ var targets: [Target] = [
     ]),
   .executableTarget(
     name: "SwiftletTool",
-    dependencies: ["Swiftlet", "CSwiftlet", "CSystem", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+    dependencies: ["Swiftlet", "Packing", "CSwiftlet", "CSystem", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser")],
     path: "Sources/swiftlet", swiftSettings: fast),
   // Tests
   .target(name: "TestSupport", dependencies: ["Swiftlet"], path: "Tests/Support"),
@@ -72,6 +74,7 @@ var targets: [Target] = [
   .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
   .testTarget(name: "OperatorsTests", dependencies: ["Operators", "Swiftlet"]),
   .testTarget(name: "PassesTests", dependencies: ["Passes", "Swiftlet", "TestSupport"]),
+  .testTarget(name: "ProgressiveTests", dependencies: ["Packing", "Swiftlet", "TestSupport"]),
   .testTarget(name: "SwiftletTests", dependencies: ["Swiftlet", "TestSupport"]),
   .testTarget(name: "ToolTests", dependencies: ["SwiftletTool", "TestSupport"]),
   .testTarget(name: "SwiftletONNXTests", dependencies: ["SwiftletTool"]),

@@ -74,6 +74,10 @@ const void *sws_map(int fd, size_t length) {
   void *p = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
   return p == MAP_FAILED ? NULL : p;
 }
+void *sws_reserve(size_t length) {
+  void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
 void sws_unmap(const void *address, size_t length) { munmap((void *)address, length); }
 void sws_forget(const void *address, size_t length) {
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

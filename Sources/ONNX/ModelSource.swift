@@ -70,7 +70,7 @@ public final class ModelSource {
   }
 
   /// Bytes of the external file at `location`, which is relative to the model's folder.
-  func external(_ location: String) throws -> Buffer {
+  public func external(_ location: String) throws -> Buffer {
     if let b = opened[location] { return b }
     let buffer: Buffer
     if let b = try resolver?(location) {

@@ -28,7 +28,7 @@ struct TensorReader {
     return SparseTensor(values: try tensor(v), indices: try tensor(i), shape: try shape(t.dims))
   }
 
-  private func shape(_ dims: [Int64]) throws -> [Int] {
+  func shape(_ dims: [Int64]) throws -> [Int] {
     for d in dims where d < 0 { throw SwiftletError(.invalidModel, "negative dimension in \(dims)") }
     return dims.map(Int.init)
   }
@@ -66,7 +66,24 @@ struct TensorReader {
     return try Tensor(strings: t.strings.map(reader.string), shape)
   }
 
-  private func readExternal(_ t: TensorProto, _ type: ElementType, _ shape: [Int], _ bytes: Int) throws -> Tensor {
+  /// Where the elements of a tensor stand as they are, in a file of external data or the model's; nil when they don't.
+  func place(_ t: TensorProto, _ type: ElementType) throws -> (location: String?, range: Range<Int>)? {
+    let bytes = try type.byteCount(try Checked.count(shape(t.dims)))
+    if t.isExternal {
+      let (location, range, _) = try externalPlace(t, type, bytes)
+      return (location, range)
+    }
+    if let raw = t.raw { return raw.count == bytes ? (nil, raw) : nil }
+    let field = type == .float || type == .complex64 ? 4 : type == .double || type == .complex128 ? 10 : 0
+    guard t.typed.count == 1, t.typed[0].number == field, t.typed[0].wire == .bytes, t.typed[0].range.count == bytes else {
+      return nil
+    }
+    return (nil, t.typed[0].range)
+  }
+
+  private func externalPlace(
+    _ t: TensorProto, _ type: ElementType, _ bytes: Int
+  ) throws -> (location: String, range: Range<Int>, file: Buffer) {
     var location: String?
     var offset = 0
     var length: Int?
@@ -85,7 +102,7 @@ struct TensorReader {
       throw SwiftletError(.invalidModel, "external data without a location")
     }
     if let length, length != bytes {
-      throw SwiftletError(.invalidModel, "\(type.name)\(shape) needs \(bytes) bytes, external data has \(length)")
+      throw SwiftletError(.invalidModel, "\(type.name)\(t.dims) needs \(bytes) bytes, external data has \(length)")
     }
     let file = try source.external(location)
     let (end, overflow) = offset.addingReportingOverflow(bytes)
@@ -93,7 +110,12 @@ struct TensorReader {
       throw SwiftletError(
         .io, "external data '\(location)' has \(file.byteCount) bytes; \(bytes) are due at offset \(offset)")
     }
-    return try tensor(type, shape, file.slice(offset: offset, byteCount: bytes))
+    return (location, offset..<end, file)
+  }
+
+  private func readExternal(_ t: TensorProto, _ type: ElementType, _ shape: [Int], _ bytes: Int) throws -> Tensor {
+    let (_, range, file) = try externalPlace(t, type, bytes)
+    return try tensor(type, shape, file.slice(offset: range.lowerBound, byteCount: bytes))
   }
 
   /// Elements in the typed fields (float_data, int32_data...).

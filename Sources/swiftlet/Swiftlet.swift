@@ -22,7 +22,9 @@ import Swiftlet
       Messages go to standard error. Colours and progress bars appear on terminals only.
       """,
     version: "swiftlet \(SWL_VERSION_STRING)",
-    subcommands: [Run.self, Test.self, Bench.self, Inspect.self, Convert.self, Check.self, Operators.self, TestWorker.self])
+    subcommands: [
+      Run.self, Test.self, Bench.self, Inspect.self, Convert.self, Pack.self, Unpack.self, Check.self, Operators.self, TestWorker.self,
+    ])
 
   /// ArgumentParser's own entry point would exit with 64 for wrong usage.
   static func main() {

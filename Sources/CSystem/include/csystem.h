@@ -12,6 +12,8 @@ int sws_open_regular(const char *path);
 /// A private read-only mapping of the first `length` bytes, or NULL.
 const void *sws_map(int fd, size_t length);
 void sws_unmap(const void *address, size_t length);
+/// `length` zero bytes that take memory only where they are touched, or NULL; sws_unmap frees them.
+void *sws_reserve(size_t length);
 /// Tells the kernel that pages wholly inside the range are not needed for now (they can be read again from the file).
 void sws_forget(const void *address, size_t length);
 /// Monotonic clock in nanoseconds.

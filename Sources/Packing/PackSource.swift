@@ -1,0 +1,56 @@
+import ONNX
+import Progressive
+import Tensors
+
+/// What is packed: the files of a model, and the tensors in them that are sent in planes.
+public struct PackSource {
+  public struct File {
+    public let name: String
+    public let bytes: Buffer
+  }
+  public struct Piece {
+    public let name: String
+    public let type: ElementType
+    public let shape: [Int]
+    public let count: Int
+    public let file: Int
+    public let range: Range<Int>
+  }
+
+  /// Smaller tensors go with the rest.
+  public static let fewestWeights = 512
+
+  public let files: [File]
+  /// By file and place; they don't overlap.
+  public let pieces: [Piece]
+  /// Keeps the mappings.
+  private let source: ModelSource
+
+  /// Reads where the tensors of a model stand, without touching them.
+  public init(_ source: ModelSource) throws {
+    self.source = source
+    var files = [File(name: "", bytes: source.bytes)]
+    var candidates: [Piece] = []
+    for p in try Importer.payloads(of: source) {
+      var file = 0
+      if let location = p.location {
+        file = files.firstIndex { $0.name == location } ?? files.count
+        if file == files.count { files.append(File(name: location, bytes: try source.external(location))) }
+      }
+      let count = try Checked.count(p.shape)
+      if PlaneEncoding.bits(of: p.type) != nil, count >= Self.fewestWeights {
+        candidates.append(Piece(name: p.name, type: p.type, shape: p.shape, count: count, file: file, range: p.range))
+      }
+    }
+    candidates.sort { ($0.file, $0.range.lowerBound, $1.range.upperBound) < ($1.file, $1.range.lowerBound, $0.range.upperBound) }
+    var pieces: [Piece] = []
+    for c in candidates {
+      if let last = pieces.last, last.file == c.file, last.range.upperBound > c.range.lowerBound { continue }
+      pieces.append(c)
+    }
+    self.files = files
+    self.pieces = pieces
+  }
+
+  public func address(of piece: Piece) -> UnsafeMutableRawPointer { files[piece.file].bytes.base + piece.range.lowerBound }
+}

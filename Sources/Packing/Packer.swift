@@ -1,0 +1,102 @@
+import Glibc
+import Kernels
+import Progressive
+import Tensors
+
+/// Writes a model as a container. Memory is bounded: chunks go to a scratch file as they are made, and from there to
+/// their places.
+public final class Packer {
+  public struct Result {
+    public let originalBytes: Int
+    public let packedBytes: Int
+    public let planeTensors: Int
+  }
+
+  private let source: PackSource
+  private let pool: ThreadPool
+  private let progress: (_ done: Int, _ total: Int) -> Void
+
+  /// - Parameter progress: called with bytes of weights that are done and that there are.
+  public init(_ source: PackSource, pool: ThreadPool, progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }) {
+    self.source = source
+    self.pool = pool
+    self.progress = progress
+  }
+
+  /// - Parameter gains: for each piece of the source, how much a relative squared error of it matters; nil: all alike.
+  /// - Parameter output: a descriptor to write to, at its beginning.
+  /// - Parameter scratch: a descriptor of an empty file to read and write.
+  public func pack(order: PackOrder, gains: [Double]? = nil, to output: Int32, scratch: Int32) throws -> Result {
+    var tensors: [PackedTensor] = []
+    let total = source.pieces.reduce(0) { $0 + $1.range.count }
+    var done = 0
+    var writer = FileWriter(scratch)
+    for piece in source.pieces {
+      do {
+        tensors.append(try encode(piece, &writer, done, total))
+      } catch var e as SwiftletError {
+        e.tensor = piece.name
+        throw e
+      }
+      done += piece.range.count
+    }
+    try writer.flush()
+    let steps = order.steps(tensors, gains: gains ?? source.pieces.map { _ in 1 })
+    var container = ContainerWriter(source, tensors, steps)
+    try container.write(to: output, scratch: scratch)
+    return Result(
+      originalBytes: source.files.reduce(0) { $0 + $1.bytes.byteCount }, packedBytes: container.byteCount,
+      planeTensors: tensors.count)
+  }
+
+  private func encode(_ piece: PackSource.Piece, _ writer: inout FileWriter, _ done: Int, _ total: Int) throws -> PackedTensor {
+    let weights = source.address(of: piece)
+    let width = piece.range.count / piece.count
+    let encoding = try PlanePlan.encoding(of: piece, at: weights, axis: PlanePlan.axis(of: piece))
+    var packed = PackedTensor(encoding, count: piece.count)
+    let starts = Array(stride(from: 0, to: piece.count, by: encoding.segmentLength))
+    // So many at a time that every thread has work, and few enough that they fit in memory.
+    let group = max(pool.width * 2, 1)
+    for first in stride(from: 0, to: starts.count, by: group) {
+      let part = Array(starts[first..<min(first + group, starts.count)])
+      for (i, segment) in try encode(part, piece, encoding, weights, width).enumerated() {
+        for (s, chunk) in segment.chunks.enumerated() {
+          let place = try writer.append(chunk)
+          packed.chunks[s * packed.segmentCount + first + i] = PackedTensor.Chunk(
+            place: place, length: chunk.count, checksum: chunk.withUnsafeBytes { Checksum.of($0) })
+        }
+        for (s, e) in segment.errors.enumerated() { packed.errors[s] += e }
+      }
+      progress(done + min((first + group) * encoding.segmentLength * width, piece.range.count), total)
+    }
+    packed.energy = packed.errors[0]
+    return packed
+  }
+
+  private func encode(
+    _ starts: [Int], _ piece: PackSource.Piece, _ encoding: PlaneEncoding, _ weights: UnsafeRawPointer, _ width: Int
+  ) throws -> [PackedSegment] {
+    var results = [Swift.Result<PackedSegment, any Error>?](repeating: nil, count: starts.count)
+    results.withUnsafeMutableBufferPointer { results in
+      nonisolated(unsafe) let results = results
+      pool.parallel(starts.count) { i, _ in
+        results[i] = Swift.Result {
+          try PackedSegment(
+            encoding, piece.type, weights + starts[i] * width, count: min(encoding.segmentLength, piece.count - starts[i]),
+            from: starts[i])
+        }
+      }
+    }
+    return try results.map {
+      guard let r = $0 else { throw SwiftletError(.internal, "a segment was left out") }
+      return try r.get()
+    }
+  }
+}
+
+extension PlanePlan {
+  /// Convolution weights have a scale for each output channel; what follows them evens their sizes out.
+  static func axis(of piece: PackSource.Piece) -> Int? {
+    piece.shape.count >= 3 && piece.shape[0] > 1 && piece.count / piece.shape[0] >= 8 ? 0 : nil
+  }
+}

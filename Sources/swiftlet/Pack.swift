@@ -1,0 +1,111 @@
+import ArgumentParser
+import CSystem
+import FoundationEssentials
+import Glibc
+import Packing
+import Progressive
+import Swiftlet
+
+/// `swiftlet pack`
+struct Pack: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Pack a model so that it can be used while it arrives.",
+    discussion: """
+      The container has the graph first, then the weights bit plane by bit plane, entropy-coded, those first that matter
+      most to the outputs. Every beginning of it is a usable model, the whole is the original, byte for byte, external data
+      included. docs/progressive-format.md specifies it.
+
+      EXAMPLES
+        swiftlet pack model.onnx -o model.swl
+        swiftlet pack model.onnx -o model.swl --calibrate inputs     (a folder of test_data_set_*/input_*.pb)
+      """)
+
+  @Argument(help: "The ONNX file.", completion: .file(extensions: ["onnx"])) var model: String
+  @Option(name: .shortAndLong, help: ArgumentHelp("The container to write.", valueName: "file"), completion: .file())
+  var output: String
+  @Option(help: "In which order weights are sent.") var order = PackOrder.sensitivity
+  @OptionGroup var threads: ThreadOption
+
+  func run() throws {
+    let source = try PackSource(ModelSource(path: model))
+    let pool = try ThreadPool(width: threads.threads == 0 ? Int(sws_processor_count()) : threads.threads)
+    var bar = Progress(total: 100)
+    let file = try OutputFile(output)
+    let scratch = try OutputFile(beside: output)
+    let result = try Packer(source, pool: pool) { done, total in bar.show(done * 100 / max(total, 1), "% of the weights") }
+      .pack(order: order, to: file.descriptor, scratch: scratch.descriptor)
+    bar.clear()
+    try file.keep()
+    let ratio = Double(result.packedBytes) / Double(max(result.originalBytes, 1))
+    print("\(result.originalBytes) bytes in, \(result.packedBytes) out (\(ratio.short(4))), \(result.planeTensors) tensors in planes")
+  }
+}
+
+extension PackOrder: ExpressibleByArgument {}
+
+/// `swiftlet unpack`
+struct Unpack: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Get the model back from a container.",
+    discussion: """
+      A whole container gives the files that were packed, byte for byte. External data is written beside the model, under
+      the names that the model gives. With --bytes or --fraction the result is the model as it is when so much has arrived.
+      """)
+
+  @Argument(help: "The container.", completion: .file(extensions: ["swl"])) var container: String
+  @Option(name: .shortAndLong, help: ArgumentHelp("The ONNX file to write.", valueName: "file"), completion: .file())
+  var output: String
+  @OptionGroup var part: PartOption
+
+  func run() throws {
+    let image = try part.read(container)
+    let slash = output.lastIndex(of: "/")
+    let folder = slash.map { String(output[...$0]) } ?? ""
+    for (file, bytes) in zip(image.container.files, image.files) {
+      guard file.name.isEmpty || Self.staysInside(file.name) else {
+        throw SwiftletError(.io, "external data '\(file.name)' would leave the folder of the model")
+      }
+      let path = file.name.isEmpty ? output : folder + file.name
+      if !file.name.isEmpty, let end = path.lastIndex(of: "/") { try ValueFiles.makeFolder(String(path[..<end])) }
+      let out = try OutputFile(path)
+      try out.write(UnsafeRawBufferPointer(start: bytes.base, count: bytes.byteCount))
+      try out.keep()
+    }
+  }
+
+  private static func staysInside(_ name: String) -> Bool {
+    !name.hasPrefix("/") && !name.utf8.contains(0) && !name.split(separator: "/", omittingEmptySubsequences: false).contains { $0 == ".." || $0.isEmpty }
+  }
+}
+
+/// How much of a container is taken.
+struct PartOption: ParsableArguments {
+  @Option(help: ArgumentHelp("Use the first bytes of a container only.", valueName: "n")) var bytes: Int?
+  @Option(help: ArgumentHelp("Use this part of a container only, 0 to 1.", valueName: "f")) var fraction: Double?
+
+  func validate() throws {
+    if let bytes, bytes < 0 { throw ValidationError("--bytes must not be negative.") }
+    if let fraction, !(fraction >= 0 && fraction <= 1) { throw ValidationError("--fraction must be from 0 to 1.") }
+    if bytes != nil, fraction != nil { throw ValidationError("--bytes and --fraction exclude each other.") }
+  }
+
+  var isGiven: Bool { bytes != nil || fraction != nil }
+
+  /// The files of a container at `path`, checked when all of it is taken.
+  func read(_ path: String) throws -> ContainerImage {
+    let source = try ModelSource(path: path)
+    let all = source.bytes.byteCount
+    let wanted = bytes.map { min($0, all) } ?? fraction.map { Int(Double(all) * $0) } ?? all
+    let receiver = ContainerReceiver()
+    let whole = try receiver.append(UnsafeRawBufferPointer(start: source.bytes.base, count: wanted), at: 0)
+    guard let container = receiver.container else {
+      throw SwiftletError(.parse, "'\(path)': header and table are not in its first \(wanted) bytes")
+    }
+    let image = try ContainerImage(container)
+    try image.take(whole, from: receiver, pool: ThreadPool(width: Int(sws_processor_count())))
+    guard image.hasGraph else { throw SwiftletError(.parse, "'\(path)': the graph is not in its first \(wanted) bytes") }
+    if image.isComplete { try image.verify() } else if !isGiven { throw SwiftletError(
+        .parse, "'\(path)' is cut short: \(all) of \(container.byteCount) bytes are there") }
+    return image
+  }
+}
