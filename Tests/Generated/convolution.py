@@ -63,6 +63,9 @@ def conv_transpose(c):
   kernel, size, attributes = geometry(c, d, transposed=True)
   strides = attributes["strides"] or [1] * d
   dilations = attributes["dilations"] or [1] * d
+  if attributes.get("auto_pad", "").startswith("SAME"):
+    # Outputs have input times stride elements; onnxruntime has fewer where the kernel doesn't reach from one stride to the next.
+    attributes["strides"] = strides = [min(s, (k - 1) * e + 1) for s, k, e in zip(strides, kernel, dilations)]
   if c.chance(0.4):
     attributes["output_padding"] = [c.integer(0, max(s, e) - 1) for s, e in zip(strides, dilations)]
   if c.chance(0.2):
@@ -74,7 +77,8 @@ def conv_transpose(c):
   x = c.data([c.integer(1, 2), group * depth, *size], dtype, scale=1)
   w = c.data([group * depth, m, *kernel], dtype, scale=1)
   b = c.data([group * m], dtype) if c.flag() else None
-  c.node("ConvTranspose", [x, w, b], group=group if group > 1 else None, since=11, attributes=attributes)
+  c.node("ConvTranspose", [x, w, b], group=group if group > 1 else None, since=11, attributes=attributes,
+         only="onnxruntime" if group > 1 else None)
 
 
 def quantized(c, shape, dtype):

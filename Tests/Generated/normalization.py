@@ -55,21 +55,35 @@ def group_normalization(c):
          epsilon=1e-3 if c.flag() else None, since=18 if old else 21, until=20 if old else 28)
 
 
+def lp_normalized(x, axis, p):
+  """The reference evaluator takes sums without absolute values for p = 1."""
+  wide, axis = x.astype(np.float64), -1 if axis is None else axis
+  norm = np.abs(wide).sum(axis, keepdims=True) if p == 1 else np.sqrt((wide**2).sum(axis, keepdims=True))
+  return np.divide(wide, norm, where=norm != 0, out=np.zeros_like(wide)).astype(x.dtype)
+
+
 @family(40)
 def lp_normalization(c):
   x = c.data(c.shape(1, 4, zero=0), c.pick([np.float32, np.float64]))
   if c.chance(0.2):
     x[...] = 0
   # A line of zeros gives zeros, as the specification says since version 22.
-  c.node("LpNormalization", [x], axis=c.axis(x.ndim) if c.chance(0.8) else None, p=c.pick([1, 2, None]), since=7,
-         trust="onnxruntime")
+  axis, p = c.axis(x.ndim) if c.chance(0.8) else None, c.pick([1, 2, None])
+  c.node("LpNormalization", [x], axis=axis, p=p, since=7,
+         expect=[lp_normalized(x, axis, p)])
 
 
 @family(40)
 def lrn(c):
-  x = c.data(c.shape(3, 5, zero=0), np.float32)
-  c.node("LRN", [x], size=c.integer(1, 7), alpha=0.01 if c.flag() else None, beta=0.5 if c.flag() else None, bias=2.0 if c.flag() else None,
-         since=7)
+  x, size = c.data(c.shape(3, 5, zero=0), c.pick([np.float32, np.float32, np.float64])), c.integer(1, 7)
+  alpha, beta, bias = c.pick([None, 0.25]), c.pick([None, 0.5]), c.pick([None, 2.0])
+  # onnxruntime refuses even sizes, the reference evaluator normalises as many channels as there are images.
+  squares = x.astype(np.float64) ** 2
+  sums = np.zeros_like(squares)
+  for k in range(x.shape[1]):
+    sums[:, k] = squares[:, max(0, k - (size - 1) // 2) : k + size // 2 + 1].sum(1)
+  y = x / ((bias or 1) + (alpha or float(np.float32(1e-4))) / size * sums) ** (beta or 0.75)
+  c.node("LRN", [x], size=size, alpha=alpha, beta=beta, bias=bias, since=7, expect=[y.astype(x.dtype)])
 
 
 @family(30)

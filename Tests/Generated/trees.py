@@ -23,7 +23,8 @@ def grow(c, features, deepest):
   return nodes
 
 
-def old_form(c, features, targets, prefix):
+def old_form(c, features, targets, prefix, everywhere):
+  """everywhere: each leaf has a weight for each target."""
   a = {k: [] for k in ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids", "missing_value_tracks_true")}
   ends = {f"{prefix}_treeids": [], f"{prefix}_nodeids": [], f"{prefix}_ids": [], f"{prefix}_weights": []}
   one_mode = c.pick(MODES) if c.chance(0.7) else None
@@ -34,11 +35,9 @@ def old_form(c, features, targets, prefix):
       for key, v in zip(a, (t, i, feature, mode, value, yes, no, c.flag() if node else 0)):
         a[key].append(v)
       if node is None:
-        for target in (c.permutation(targets)[: c.integer(1, targets)] if c.chance(0.3) else [c.integer(0, targets - 1)]):
+        for target in (range(targets) if everywhere else c.permutation(targets)[: c.integer(1, targets)]):
           for key, v in zip(ends, (t, i, target, float(c.data(())))):
             ends[key].append(v)
-  if not ends[f"{prefix}_ids"]:
-    return None
   return {**{f"nodes_{k}": v for k, v in a.items()}, **ends}
 
 
@@ -53,20 +52,22 @@ def inputs(c, features):
 @family(120)
 def regressor(c):
   features, targets = c.integer(1, 4), c.integer(1, 3)
-  trees = old_form(c, features, targets, "target")
+  # onnxruntime drops the base value of a target that no leaf gave.
+  with_base = c.flag()
+  trees = old_form(c, features, targets, "target", with_base or c.flag())
   ml(c, "TreeEnsembleRegressor", [inputs(c, features)], until=3, n_targets=targets, aggregate_function=c.pick([None, "SUM", "AVERAGE", "MIN", "MAX"]),
-     base_values=[float(v) for v in c.data((targets,))] if c.flag() else None, post_transform=c.pick([None, *TRANSFORMS]), only="onnxruntime", **trees)
+     base_values=[float(v) for v in c.data((targets,))] if with_base else None, post_transform=c.pick([None, *TRANSFORMS]), **trees)
 
 
 @family(120)
 def classifier(c):
-  features, classes = c.integer(1, 4), c.integer(2, 4)
-  binary = c.chance(0.3)
-  trees = old_form(c, features, 1 if binary else classes, "class")
-  if binary:
-    classes = 2
+  # Two classes with scores of their own are left out: onnxruntime's labels for them are 0 and 1 whatever the model says.
+  features, classes = c.integer(1, 4), c.pick([1, 3, 4])
+  with_base = c.chance(0.3) and classes > 2
+  trees = old_form(c, features, classes, "class", with_base or c.flag())
+  classes = max(classes, 2)
   ml(c, "TreeEnsembleClassifier", [inputs(c, features)], outputs=2, until=3, post_transform=c.pick(TRANSFORMS),
-     base_values=[float(v) for v in c.data((classes,))] if c.chance(0.3) and not binary else None, only="onnxruntime", **trees,
+     base_values=[float(v) for v in c.data((classes,))] if with_base else None, **trees,
      **labels(c, classes, "classlabels_int64s"))
 
 

@@ -54,8 +54,10 @@ enum PostTransform: String {
       for i in row.indices { row[i] = sum == 0 ? 0.5 : row[i] / sum }
     }
   }
+  /// Transforms rows of scores. A score that stands alone is changed by PROBIT only: so does onnxruntime, which exporters of
+  /// regressors check their models with.
   func apply(_ rows: inout [Double], width: Int) {
-    guard self != .none, width > 0 else { return }
+    guard self == .probit || self != .none && width > 1 else { return }
     rows.withUnsafeMutableBufferPointer { p in
       for r in stride(from: 0, to: p.count, by: width) { apply(UnsafeMutableBufferPointer(rebasing: p[r..<r + width])) }
     }

@@ -174,6 +174,10 @@ struct Recurrent: Sendable {
     for t in initial { try checkShape(t.map { $0.count == stateCount } ?? true, "an initial state has the shape \(t?.shape ?? [])") }
     let outputs = try (0..<3).map { r.hasOutput($0) ? try r.output($0) : nil }
     let ys = try outputs.map { try $0.map { $0.type.isHalf ? try r.scratchTensor(.float, $0.shape) : $0 } }
+    // Steps behind the end of a sequence are zero.
+    if let lengths, lengths.contains(where: { $0 < sizes.steps }), let y = ys[0] {
+      y.data.initializeMemory(as: UInt8.self, repeating: 0, count: y.byteCount)
+    }
     for direction in 0..<directions {
       func buffer(_ n: Int) throws -> UnsafeMutablePointer<S> { try r.scratch(max(n, 1), of: S.self) }
       let states = sizes.batch * hidden
@@ -237,7 +241,6 @@ struct Recurrent: Sendable {
     let gathered = isUniform ? lane.gates : try r.scratch(max(s.batch * width, 1), of: S.self)
     func row(_ t: Int, _ b: Int) -> Int { batchFirst ? b * s.steps + t : t * s.batch + b }
     let out = y?.pointer(S.self)
-    if !isUniform, let y { y.data.initializeMemory(as: UInt8.self, repeating: 0, count: y.byteCount) }
     for i in 0..<s.steps {
       try r.checkCancelled()
       if isUniform {
