@@ -20,7 +20,7 @@ typedef struct {
   swl_session *session;
   swl_run_options options;
   swl_status status;
-  volatile int started;
+  int started; /* atomic */
 } job;
 
 static job job_of(swl_session *session, swl_canceller *canceller, uint64_t deadline) {
@@ -42,7 +42,7 @@ static void *run_endless(void *argument) {
   swl_error *e = NULL;
   (void)swl_tensor_borrow(SWL_FLOAT, &shape, 1, NULL, data, sizeof data, NULL, NULL, &x, NULL);
   inputs[0] = x;
-  j->started = 1;
+  __atomic_store_n(&j->started, 1, __ATOMIC_RELEASE);
   j->status = swl_session_run(j->session, inputs, 1, outputs, 1, &j->options, &e);
   if (outputs[0] != NULL || swl_error_code(e) != j->status) j->status = SWL_INTERNAL;
   swl_error_free(e);
@@ -53,7 +53,7 @@ static void *run_endless(void *argument) {
 static pthread_t start(job *j) {
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, run_endless, j) == 0);
-  while (!j->started) sleep_ms(1);
+  while (!__atomic_load_n(&j->started, __ATOMIC_ACQUIRE)) sleep_ms(1);
   sleep_ms(20);
   return thread;
 }
