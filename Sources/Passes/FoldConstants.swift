@@ -25,7 +25,9 @@ enum FoldConstants: Pass {
       }
     }
     graph.nodes.removeAll { node in
-      let gone = node.outputs.allSatisfy { $0.map { graph[$0].constant != nil } ?? true } && !node.outputs.isEmpty
+      let gone =
+        node.outputs.allSatisfy { $0.map { graph[$0].constant != nil || found.isSpent[$0.index] } ?? true }
+        && !node.outputs.isEmpty
       if gone { folded += 1 }
       return gone
     }

@@ -6,6 +6,8 @@ public struct InferredGraph {
   public var types: [ValueType?]
   public var constants: [Tensor?]
   public var dimensions: [[Dimension]?]
+  /// Values that were computed, that all their users have been computed from, and whose memory was given back.
+  public var isSpent: [Bool]
 }
 
 /// Shape inference over a whole graph. Constants are followed through the nodes: what depends on shapes and constants
@@ -29,13 +31,22 @@ public struct Inference {
   public func run(_ graph: Graph, inputs: [ValueType?] = [], captured: [ValueType?] = []) throws -> InferredGraph {
     var r = InferredGraph(
       types: graph.values.map(\.type), constants: graph.values.map(\.constant),
-      dimensions: Array(repeating: nil, count: graph.values.count))
+      dimensions: Array(repeating: nil, count: graph.values.count),
+      isSpent: Array(repeating: false, count: graph.values.count))
+    var uses = graph.useCounts()
     for (id, t) in zip(graph.inputs, inputs) { r.types[id.index] = t ?? r.types[id.index] }
     for (c, t) in zip(graph.captures, captured) { r.types[c.inner.index] = t ?? r.types[c.inner.index] }
     for node in graph.nodes {
       guard let definition = Registry.find(node) else { continue }
       do {
-        try infer(node, definition, &r)
+        guard try infer(node, definition, &r) else { continue }
+        for id in node.inputs {
+          guard let id else { continue }
+          uses[id.index] -= 1
+          guard uses[id.index] == 0, graph[id].constant == nil else { continue }
+          r.constants[id.index] = nil
+          r.isSpent[id.index] = true
+        }
       } catch let e as SwiftletError {
         throw e.at(node: node.name, operatorName: node.qualifiedOpType)
       }
@@ -43,7 +54,8 @@ public struct Inference {
     return r
   }
 
-  private func infer(_ node: Node, _ definition: OperatorDefinition, _ r: inout InferredGraph) throws {
+  /// Whether all outputs of the node are constants now.
+  private func infer(_ node: Node, _ definition: OperatorDefinition, _ r: inout InferredGraph) throws -> Bool {
     let constants = node.inputs.map { $0.flatMap { r.constants[$0.index] } }
     // Taken out beforehand: a closure over `r` would copy it for every node.
     let subgraphs = node.subgraphs
@@ -66,6 +78,7 @@ public struct Inference {
       r.dimensions[id.index] = c.outputDimensionData[i]
     }
     try fold(node, definition, constants, &r)
+    return node.outputs.allSatisfy { $0.map { r.constants[$0.index] != nil } ?? true }
   }
 
   /// Runs a node whose inputs are all constant, when its results are small.
