@@ -71,6 +71,18 @@ public final class Allocator: @unchecked Sendable {
   public var used: Int { lock.locked { current } }
   public var peak: Int { lock.locked { highest } }
 
+  /// Where the kernel leaves it to programs, large memory comes in huge pages: a fresh page costs a fault, and packing
+  /// the weights of a model is made of little else. Only whole pages, so that no more becomes resident than is used.
+  private static func allocateFromSystem(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    let hugePage = 2 << 20
+    let whole = byteCount & ~(hugePage - 1)
+    let isLarge = whole > 0
+    var p: UnsafeMutableRawPointer?
+    guard posix_memalign(&p, isLarge ? hugePage : alignment, byteCount) == 0 else { return nil }
+    if isLarge { madvise(p, whole, Int32(MADV_HUGEPAGE)) }
+    return p
+  }
+
   /// Uninitialised memory, aligned to 64 bytes.
   public func allocate(_ byteCount: Int) throws -> Buffer {
     guard byteCount >= 0 else { throw SwiftletError(.internal, "negative allocation") }
@@ -87,8 +99,8 @@ public final class Allocator: @unchecked Sendable {
     var p: UnsafeMutableRawPointer?
     if let allocateHook {
       p = allocateHook(padded, Self.alignment)
-    } else if posix_memalign(&p, Self.alignment, padded) != 0 {
-      p = nil
+    } else {
+      p = Self.allocateFromSystem(padded)
     }
     guard let p else {
       lock.locked { current -= byteCount }
