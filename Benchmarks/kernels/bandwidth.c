@@ -44,7 +44,7 @@ static void sigmoid(void) { unary(SWK_OP_SIGMOID); }
 static void gelu(void) { unary(SWK_OP_GELU); }
 static void sine(void) { unary(SWK_OP_SIN); }
 static void softmax(void) {
-  swk_rows_get(level, SWK_T_F32)->softmax_runs(x, n / columns, columns, 1, NULL, 0, false, z);
+  swk_rows_get(level, SWK_T_F32)->softmax_runs(x, n / columns, columns, SWK_SOFTMAX, NULL, z);
 }
 static void layer_norm(void) {
   swk_rows_get(level, SWK_T_F32)->normalize(x, n / columns, columns, y, y, 1e-5, false, z, NULL, NULL);

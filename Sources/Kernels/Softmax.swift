@@ -17,37 +17,37 @@ public enum Softmax {
     let (outer, n, inner) = try Reduction.split(shape, axis)
     if outer &* n &* inner == 0 { return }
     if kind == .hardmax { return try hardmax(type, x, shape, axis, outer, n, inner, out, pool, level) }
+    let form = kind == .logSoftmax ? SWK_SOFTMAX_LOG : SWK_SOFTMAX
     try InFloat.run(type, x, to: out, outer &* n &* inner, "softmax", pool, level) { kernels, size, x, out in
       let bytes = outer &* n &* inner &* size &* 4
       if inner == 1 {
         Parallel.ranges(outer, bytes: bytes, pool: pool) { start, end in
           let offset = start * n * size
-          kernels.softmax_runs(x + offset, end - start, n, 1, nil, 0, kind == .logSoftmax, out + offset)
+          kernels.softmax_runs(x + offset, end - start, n, form, nil, out + offset)
         }
       } else {
-        Parallel.ranges(outer, bytes: bytes, pool: pool) { start, end in
-          for o in start..<end {
-            let offset = o * n * inner * size
-            kernels.softmax_columns(x + offset, n, inner, kind == .logSoftmax, out + offset)
+        // Pieces of the inner dimension, so that few outer ones keep all threads busy too.
+        let width = min(inner, 256), pieces = (inner - 1) / width + 1
+        Parallel.ranges(outer &* pieces, bytes: bytes, pool: pool) { start, end in
+          for piece in start..<end {
+            let first = piece % pieces * width, offset = (piece / pieces * n * inner + first) * size
+            kernels.softmax_columns(x + offset, n, min(width, inner - first), inner, form, out + offset)
           }
         }
       }
     }
   }
 
-  /// `out` = softmax(x · scale + mask) over each of `rows` runs of `n` floats; row r takes the mask's row r % maskRows.
-  /// `out` may be `x`. float or double.
-  public static func masked(
-    _ type: ElementType, _ x: UnsafeRawPointer, rows: Int, _ n: Int, scale: Double, mask: UnsafeRawPointer?,
-    maskRows: Int, to out: UnsafeMutableRawPointer, pool: ThreadPool? = nil, level: swk_level = .best
+  /// One run of `n` attention scores in place; zeros where all are -infinity. `sink` is a score of nothing: it counts in
+  /// the sum. float or double.
+  public static func attention(
+    _ type: ElementType, _ x: UnsafeMutableRawPointer, _ n: Int, sink: Double? = nil, level: swk_level = .best
   ) throws {
     guard let kernels = swk_rows_get(level, type.swk) else { throw Binary.unsupported("softmax", type) }
-    let size = type.bits / 8
-    // Threads take rows in whole periods of the mask, so that it lines up.
-    let period = mask == nil ? 1 : max(1, maskRows)
-    Parallel.ranges(rows, bytes: rows &* n &* size &* 4, multipleOf: period, pool: pool) { start, end in
-      let offset = start * n * size
-      kernels.pointee.softmax_runs(x + offset, end - start, n, scale, mask, max(1, maskRows), false, out + offset)
+    if let sink {
+      withUnsafePointer(to: sink) { kernels.pointee.softmax_runs(x, 1, n, SWK_SOFTMAX_MASKED, $0, x) }
+    } else {
+      kernels.pointee.softmax_runs(x, 1, n, SWK_SOFTMAX_MASKED, nil, x)
     }
   }
 

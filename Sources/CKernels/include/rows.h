@@ -5,14 +5,18 @@
 #include "cpu.h"
 #include "types.h"
 
+typedef enum {
+  SWK_SOFTMAX,
+  SWK_SOFTMAX_LOG,     ///< its logarithm
+  SWK_SOFTMAX_MASKED,  ///< zeros where every element is -infinity
+} swk_softmax_form;
+
 /// Softmax and normalisations of F32 or F64: every pointer is to elements of that type. `out` may be `x`.
 typedef struct {
-  /// Each of `rows` runs of n: out = softmax(x * scale + mask), or its logarithm. The mask's row for row r is
-  /// r % mask_rows; NULL: none.
-  void (*softmax_runs)(const void *x, size_t rows, size_t n, double scale, const void *mask, size_t mask_rows, bool logarithm,
-                       void *out);
-  /// Softmax along the first axis of [n, inner].
-  void (*softmax_columns)(const void *x, size_t n, size_t inner, bool logarithm, void *out);
+  /// Softmax of each of `rows` runs of n. `sink`: one more element that counts in each run but isn't written; NULL: none.
+  void (*softmax_runs)(const void *x, size_t rows, size_t n, swk_softmax_form form, const double *sink, void *out);
+  /// Softmax (or its logarithm) along the first axis of [n, inner], whose rows are `step` elements apart.
+  void (*softmax_columns)(const void *x, size_t n, size_t inner, size_t step, swk_softmax_form form, void *out);
   /// Mean and (population) variance of each of `rows` runs of n (> 0).
   void (*moments)(const void *x, size_t rows, size_t n, void *mean, void *variance);
   /// out = (x - mean) / sqrt(variance + epsilon) * scale + bias over each of `rows` runs of n; with rms, mean is 0 and

@@ -7,34 +7,31 @@ SWK_REDUCE_RUN(rows_sum_square, T, double, 0, (x - s) * (x - s), a + b)
 SWK_REDUCE_RUN(rows_sum_exp, T, double, 0, EXP(x - s), a + b)
 SWK_REDUCE_RUN(rows_max, T, T, -INFINITY, x, ((a > b) | (a != a)) ? a : b)
 
-static void SWK_NAME(rows_softmax_runs)(const void *x, size_t rows, size_t n, double scale, const void *mask,
-                                        size_t mask_rows, bool logarithm, void *out) {
-  const T *px = x, factor = (T)scale;
+static void SWK_NAME(rows_softmax_runs)(const void *x, size_t rows, size_t n, swk_softmax_form form, const double *sink,
+                                        void *out) {
+  const T *px = x;
   T *po = out;
   for (size_t r = 0; r < rows; r++, px += n, po += n) {
-    const T *p = px;
-    if (mask) {
-      const T *m = (const T *)mask + r % mask_rows * n;
-      SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = px[i] * factor + m[i];
-      p = po;
-    } else if (factor != 1) {
-      SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = px[i] * factor;
-      p = po;
-    }
-    const T most = SWK_NAME(rows_max_run)(p, n, 0, -INFINITY);
-    if (logarithm) {
-      const T shift = most + LOG(SWK_NAME(rows_sum_exp_run)(p, n, most, 0));
-      SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = p[i] - shift;
+    T most = SWK_NAME(rows_max_run)(px, n, 0, -INFINITY);
+    if (sink) most = SWK_NAME(rows_max_join)(most, (T)*sink);
+    const T extra = sink ? EXP((T)*sink - most) : 0;
+    if (form == SWK_SOFTMAX_MASKED && most == -INFINITY) {
+      for (size_t i = 0; i < n; i++) po[i] = 0;
+    } else if (form == SWK_SOFTMAX_LOG) {
+      const T shift = most + LOG(SWK_NAME(rows_sum_exp_run)(px, n, most, extra));
+      SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = px[i] - shift;
     } else {
-      SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = EXP(p[i] - most);
-      const T share = 1 / SWK_NAME(rows_sum_run)(po, n, 0, 0);
+      SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = EXP(px[i] - most);
+      const T share = 1 / SWK_NAME(rows_sum_run)(po, n, 0, extra);
       SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] *= share;
     }
   }
 }
 
-static void SWK_NAME(rows_softmax_columns)(const void *x, size_t n, size_t inner, bool logarithm, void *out) {
+static void SWK_NAME(rows_softmax_columns)(const void *x, size_t n, size_t inner, size_t step, swk_softmax_form form,
+                                           void *out) {
   enum { WIDTH = 256 };
+  const bool logarithm = form == SWK_SOFTMAX_LOG;
   T most[WIDTH], sum[WIDTH];
   for (size_t c = 0; c < inner; c += WIDTH) {
     const size_t m = inner - c < WIDTH ? inner - c : WIDTH;
@@ -42,22 +39,22 @@ static void SWK_NAME(rows_softmax_columns)(const void *x, size_t n, size_t inner
     T *po = (T *)out + c;
     for (size_t k = 0; k < m; k++) most[k] = -INFINITY, sum[k] = 0;
     for (size_t i = 0; i < n; i++)
-      for (size_t k = 0; k < m; k++) most[k] = SWK_NAME(rows_max_join)(px[i * inner + k], most[k]);
+      for (size_t k = 0; k < m; k++) most[k] = SWK_NAME(rows_max_join)(px[i * step + k], most[k]);
     for (size_t i = 0; i < n; i++) {
       SWK_VECTORISE for (size_t k = 0; k < m; k++) {
-        const T d = px[i * inner + k] - most[k], e = EXP(d);
+        const T d = px[i * step + k] - most[k], e = EXP(d);
         sum[k] += e;
-        po[i * inner + k] = logarithm ? d : e;
+        po[i * step + k] = logarithm ? d : e;
       }
     }
-    if (logarithm) {
-      for (size_t k = 0; k < m; k++) sum[k] = LOG(sum[k]);
-      for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < m; k++) po[i * inner + k] -= sum[k];
-    } else {
-      for (size_t k = 0; k < m; k++) sum[k] = 1 / sum[k];
-      for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < m; k++) po[i * inner + k] *= sum[k];
+    for (size_t k = 0; k < m; k++) sum[k] = logarithm ? LOG(sum[k]) : 1 / sum[k];
+    for (size_t i = 0; i < n; i++) {
+      T *row = po + i * step;
+      if (logarithm) {
+        for (size_t k = 0; k < m; k++) row[k] -= sum[k];
+      } else {
+        for (size_t k = 0; k < m; k++) row[k] *= sum[k];
+      }
     }
   }
 }

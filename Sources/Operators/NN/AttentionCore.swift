@@ -153,13 +153,6 @@ struct AttentionCore: Sendable {
     let from = row + visible.lowerBound, n = visible.count
     for j in 0..<visible.lowerBound { row[j] = 0 }
     for j in visible.upperBound..<keys { row[j] = 0 }
-    var m = Rows.max(from, n)
-    if let sink { m = max(m, S(sink)) }
-    if m == -.infinity { return from.update(repeating: 0, count: n) }
-    for j in 0..<n { from[j] -= m }
-    try Unary.apply(.exp, S.elementType, from, to: from, n)
-    let sum = Rows.sum(from, n) + (sink.map { Glibc.exp($0 - Double(m)) } ?? 0)
-    let factor = S(1 / sum)
-    for j in 0..<n { from[j] *= factor }
+    try Kernels.Softmax.attention(S.elementType, from, n, sink: sink)
   }
 }

@@ -126,45 +126,16 @@ enum Planes {
   static func scale(
     _ x: Tensor, to y: Tensor, images: Int, channels: Int, plane: Int, _ scale: [Double], _ shift: [Double], _ pool: ThreadPool
   ) throws {
-    guard x.count > 0 else { return }
-    let type = x.type, size = type.bits / 8
-    if plane == 1 {
-      // Vectors of channels: rows times a row.
-      try dispatch(
-        type, float: { rows(x.pointer(Float.self), y.pointer(Float.self), images, channels, scale, shift, pool) },
-        double: { rows(x.pointer(Double.self), y.pointer(Double.self), images, channels, scale, shift, pool) })
-      return
-    }
-    let failure = FirstError()
-    pool.parallel(over: images * channels, grain: max(1, 32768 / plane)) { range in
-      failure.catching {
-        for p in range {
-          let c = p % channels
-          try Unary.apply(
-            .scale, type, x.data + p * plane * size, to: y.data + p * plane * size, plane,
-            UnaryParameters(alpha: scale[c], beta: shift[c]))
+    func run<S: KernelScalar>(_: S.Type) throws {
+      try scale.map { S($0) }.withUnsafeBytes { scale in
+        try shift.map { S($0) }.withUnsafeBytes { shift in
+          guard let scale = scale.baseAddress, let shift = shift.baseAddress else { return }
+          try Normalization.affine(
+            x.type, x.data, [images, channels, plane], scale: scale, shift: shift, to: y.data, pool: pool)
         }
       }
     }
-    try failure.rethrow()
-  }
-
-  private static func rows<S: KernelScalar>(
-    _ x: UnsafePointer<S>, _ y: UnsafeMutablePointer<S>, _ rows: Int, _ n: Int, _ scale: [Double], _ shift: [Double],
-    _ pool: ThreadPool
-  ) {
-    let a = scale.map { S($0) }, b = shift.map { S($0) }
-    a.withUnsafeBufferPointer { a in
-      b.withUnsafeBufferPointer { b in
-        nonisolated(unsafe) let (a, b) = (a, b)
-        pool.parallel(over: rows, grain: max(1, 16384 / max(n, 1))) { range in
-          for i in range {
-            let from = x + i * n, to = y + i * n
-            for j in 0..<n { to[j] = from[j] * a[j] + b[j] }
-          }
-        }
-      }
-    }
+    try dispatch(x.type, float: { try run(Float.self) }, double: { try run(Double.self) })
   }
 }
 

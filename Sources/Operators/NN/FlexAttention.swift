@@ -59,11 +59,8 @@ enum FlexAttention {
                   scores.pointer(S.self) + i * n[2] * keys, keys)
               }
               if let scoreMod { try modify(scoreMod) }
-              let rows = n[0] * n[1] * n[2]
-              try Rows.parallel(rows, keys, r.pool) { range in
-                let p = scores.pointer(S.self) + range.lowerBound * keys
-                try Rows.softmax(p, p, rows: range.count, keys)
-              }
+              try Kernels.Softmax.apply(
+                .softmax, scores.type, scores.data, [n[0] * n[1] * n[2], keys], axis: 1, to: scores.data, pool: r.pool)
               if let probMod { try modify(probMod) }
               try products(S.self) { i, kv in
                 try multiply(

@@ -30,30 +30,22 @@ enum GroupNormalization {
     let perGroup = groups != nil && c.version < 21
     return { r in
       let x = try r.input(0), y = try r.output(0)
-      let channels = x.shape[1], images = x.shape[0], groups = groups ?? channels
-      let plane = try Checked.count(Array(x.shape[2...]))
-      let scale = try r.input(1).doubles(), bias = try r.input(2).doubles()
+      let channels = x.shape[1], groups = groups ?? channels
+      var (scale, bias) = (try r.input(1), try r.input(2))
       let expected = perGroup ? groups : channels
       try checkShape(scale.count == expected && bias.count == expected, "scale and bias must have \(expected) elements")
       guard x.count > 0 else { return }
-      func run<S: KernelScalar & SIMDScalar>(_: S.Type) throws {
-        let each = channels / groups, n = each * plane
-        try Rows.parallel(images * groups, n, r.pool) { range in
-          for i in range {
-            let from = x.pointer(S.self) + i * n, to = y.pointer(S.self) + i * n
-            let mean = S(Rows.sum(from, n) / Double(n))
-            let inverse = 1 / (Rows.squares(from, n, shift: mean) / Double(n) + epsilon).squareRoot()
-            for k in 0..<each {
-              let group = i % groups, p = perGroup ? group : group * each + k
-              let alpha = scale[p] * inverse
-              try Unary.apply(
-                .scale, S.elementType, from + k * plane, to: to + k * plane, plane,
-                UnaryParameters(alpha: alpha, beta: bias[p] - Double(mean) * alpha))
-            }
-          }
-        }
-      }
-      try dispatch(x.type, float: { try run(Float.self) }, double: { try run(Double.self) })
+      if perGroup { (scale, bias) = (try spread(scale, over: channels, r), try spread(bias, over: channels, r)) }
+      try Normalization.group(
+        x.type, x.data, x.shape, groups: groups, scale: scale.data, bias: bias.data, epsilon: epsilon, to: y.data, pool: r.pool)
     }
+  }
+
+  /// A vector of a value per group as one of a value per channel.
+  private static func spread(_ t: Tensor, over channels: Int, _ r: RunContext) throws -> Tensor {
+    let each = channels / t.count, wide = try r.scratchTensor(t.type, [channels])
+    try StridedCopy.broadcast(
+      t.data, [t.count, 1], to: wide.data, [t.count, each], elementSize: t.type.bits / 8, pool: r.pool)
+    return wide
   }
 }

@@ -45,14 +45,19 @@ enum LayerNormalization {
       let y = try r.output(0)
       let result = y.type == x.type ? y : try r.scratchTensor(x.type, y.shape)
       let statistics = try (1...2).map { r.hasOutput($0) ? try r.scratchTensor(x.type, [rows]) : nil }
-      func run<S: KernelScalar & SIMDScalar>(_: S.Type) throws {
-        try normalize(
-          x.pointer(S.self), result.pointer(S.self), rows: rows, n,
-          gamma: scale.pointer(S.self), beta: bias.map { UnsafePointer($0.pointer(S.self)) },
-          gammaStep: scale.count == n ? 0 : n, betaStep: bias?.count ?? n == n ? 0 : n, epsilon, centers: centers,
-          mean: (centers ? statistics[0] : nil)?.pointer(S.self), inverse: statistics[centers ? 1 : 0]?.pointer(S.self), r.pool)
+      // A scale that differs from row to row stands outside of the kernel.
+      let isShared = scale.count == n, bias1 = isShared && bias?.count == n ? bias : nil
+      try Normalization.layer(
+        x.type, x.data, x.shape, axis: a, scale: isShared ? UnsafeRawPointer(scale.data) : nil,
+        bias: bias1.map { UnsafeRawPointer($0.data) }, epsilon: epsilon, rms: !centers, to: result.data,
+        mean: (centers ? statistics[0] : nil)?.data, deviation: statistics[centers ? 1 : 0]?.data, pool: r.pool)
+      if !isShared {
+        try Binary.apply(.multiply, x.type, result.data, x.shape, scale.data, x.shape, to: result.data, x.shape, pool: r.pool)
       }
-      try dispatch(x.type, float: { try run(Float.self) }, double: { try run(Double.self) })
+      if let bias, bias1 == nil {
+        let shape = bias.count == n ? Array(x.shape[a...]) : x.shape
+        try Binary.apply(.add, x.type, result.data, x.shape, bias.data, shape, to: result.data, x.shape, pool: r.pool)
+      }
       if y.type != x.type { try Cast.apply(x.type, result.data, to: y.type, y.data, y.count, pool: r.pool) }
       for (i, t) in statistics.enumerated() {
         guard let t else { continue }
@@ -80,31 +85,6 @@ enum LayerNormalization {
     let wide = try r.scratchTensor(x.type, target)
     try StridedCopy.broadcast(p.data, source, to: wide.data, target, elementSize: x.type.bits / 8, pool: r.pool)
     return wide
-  }
-
-  /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta for each row, or without the mean.
-  static func normalize<S: KernelScalar & SIMDScalar>(
-    _ x: UnsafePointer<S>, _ y: UnsafeMutablePointer<S>, rows: Int, _ n: Int, gamma: UnsafePointer<S>?,
-    beta: UnsafePointer<S>?, gammaStep: Int = 0, betaStep: Int = 0, _ epsilon: Double, centers: Bool,
-    mean: UnsafeMutablePointer<S>? = nil, inverse: UnsafeMutablePointer<S>? = nil, _ pool: ThreadPool
-  ) throws {
-    try Rows.parallel(rows, n, pool) { range in
-      for i in range {
-        let from = x + i &* n, to = y + i &* n
-        let m = centers ? S(Rows.sum(from, n) / Double(n)) : 0
-        let s = S(1 / (Rows.squares(from, n, shift: m) / Double(n) + epsilon).squareRoot())
-        mean?[i] = m
-        inverse?[i] = s
-        let g = gamma.map { $0 + i &* gammaStep }, b = beta.map { $0 + i &* betaStep }
-        if let g, let b {
-          for j in 0..<n { to[j] = (from[j] - m) * s * g[j] + b[j] }
-        } else if let g {
-          for j in 0..<n { to[j] = (from[j] - m) * s * g[j] }
-        } else {
-          for j in 0..<n { to[j] = (from[j] - m) * s }
-        }
-      }
-    }
   }
 
   private static func skip(_ name: String, _ parameters: [Parameter], centers: Bool) -> OperatorDefinition {
@@ -135,12 +115,9 @@ enum LayerNormalization {
           if let bias {
             try Binary.apply(.add, x.type, sum.data, x.shape, bias.data, [n], to: sum.data, x.shape, pool: r.pool)
           }
-          func run<S: KernelScalar & SIMDScalar>(_: S.Type) throws {
-            try normalize(
-              sum.pointer(S.self), y.pointer(S.self), rows: rows, n, gamma: gamma.pointer(S.self),
-              beta: beta.map { UnsafePointer($0.pointer(S.self)) }, epsilon, centers: centers, r.pool)
-          }
-          try dispatch(x.type, float: { try run(Float.self) }, double: { try run(Double.self) })
+          try Normalization.layer(
+            x.type, sum.data, [rows, n], axis: 1, scale: gamma.data, bias: beta.map { UnsafeRawPointer($0.data) },
+            epsilon: epsilon, rms: !centers, to: y.data, pool: r.pool)
           for i in 1...2 where r.hasOutput(i) {
             throw SwiftletError(.unsupported, "the statistics of \(name) as outputs")
           }

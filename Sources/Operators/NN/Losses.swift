@@ -42,7 +42,7 @@ enum Losses {
         let classes = x.shape[1], inner = x.shape[2...].reduce(1, *)
         if takesScores {
           let log = r.hasOutput(1) ? try r.output(1) : try r.scratchTensor(x.type, x.shape)
-          try Softmax.run(.log, x.pointer(S.self), log.pointer(S.self), x.shape[0], classes, inner, r.pool)
+          try Kernels.Softmax.apply(.logSoftmax, x.type, x.data, x.shape, axis: 1, to: log.data, pool: r.pool)
           x = log
         }
         let target = try r.input(1).ints(), weight = try r.optionalInput(2)

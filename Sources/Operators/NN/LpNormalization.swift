@@ -16,17 +16,7 @@ enum LpNormalization {
         guard p == 1 || p == 2 else { throw SwiftletError(.invalidModel, "p is \(p)") }
         return { r in
           let x = try r.input(0), y = try r.output(0), a = try Checked.axis(axis, rank: x.rank)
-          var shape = x.shape
-          shape[a] = 1
-          guard x.count > 0 else { return }
-          let norm = try r.scratchTensor(x.type, shape)
-          try Reduction.apply(p == 1 ? .l1 : .l2, x.type, x.data, x.shape, axes: [a], to: norm.data, pool: r.pool)
-          // Zeros stay zeros.
-          func avoidZeros<S: KernelScalar>(_: S.Type) {
-            for i in 0..<norm.count where norm.pointer(S.self)[i] == 0 { norm.pointer(S.self)[i] = 1 }
-          }
-          try dispatch(x.type, float: { avoidZeros(Float.self) }, double: { avoidZeros(Double.self) })
-          try Binary.apply(.divide, x.type, x.data, x.shape, norm.data, shape, to: y.data, x.shape, pool: r.pool)
+          try Normalization.lp(x.type, x.data, x.shape, axis: a, p: p, to: y.data, pool: r.pool)
         }
       }),
     OperatorDefinition(

@@ -66,14 +66,21 @@ private func normalized(_ x: [Double], _ epsilon: Double) -> [Double] {
     #expect(large == [0.5, 0, 0.5, 0])
   }
 
-  @Test(arguments: levels) func maskedSoftmax(level: swk_level) throws {
+  @Test(arguments: levels) func attentionScores(level: swk_level) throws {
     var generator = Generator(seed: 32)
-    let x = generator.floats(6 * 37), mask = generator.floats(2 * 37).map { $0 < -3 ? -Float.infinity : $0 }
-    let got: [Float] = try output(x.count, of: 0) {
-      try Softmax.masked(.float, x, rows: 6, 37, scale: 0.5, mask: mask, maskRows: 2, to: $0, level: level)
+    let x = generator.floats(37)
+    func scores(_ x: [Float], sink: Double? = nil) throws -> [Float] {
+      var row = x
+      try row.withUnsafeMutableBytes {
+        try Softmax.attention(.float, #require($0.baseAddress), x.count, sink: sink, level: level)
+      }
+      return row
     }
-    let sums = x.indices.map { x[$0] * 0.5 + mask[$0 / 37 % 2 * 37 + $0 % 37] }
-    #expect(close(got, along(1, sums, [6, 37], softmax)))
+    #expect(close(try scores(x), softmax(x.map { Double($0) })))
+    #expect(close(try scores(x, sink: 2), Array(softmax(x.map { Double($0) } + [2]).dropLast())))
+    #expect(try scores([-.infinity, 0, -.infinity]) == [0, 1, 0])
+    #expect(try scores([-.infinity, -.infinity]) == [0, 0])
+    #expect(try scores([-.infinity, -.infinity], sink: 1) == [0, 0])
   }
 
   @Test(arguments: levels) func layers(level: swk_level) throws {
