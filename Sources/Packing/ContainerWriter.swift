@@ -4,69 +4,30 @@ import Tensors
 /// Writes header, table and chunks; docs/progressive-format.md says how.
 struct ContainerWriter {
   private let source: PackSource
+  private let rest: [PackedChunk]
   private let tensors: [PackedTensor]
   private let steps: [(tensor: Int, step: Int)]
   private(set) var byteCount = 0
 
-  init(_ source: PackSource, _ tensors: [PackedTensor], _ steps: [(tensor: Int, step: Int)]) {
+  init(_ source: PackSource, _ rest: [PackedChunk], _ tensors: [PackedTensor], _ steps: [(tensor: Int, step: Int)]) {
     self.source = source
+    self.rest = rest
     self.tensors = tensors
     self.steps = steps
   }
 
   mutating func write(to output: Int32, scratch: Int32) throws {
-    let rest = restSegments()
-    let table = self.table(rest)
-    let header = Container.Header.bytes(table: table, chunks: chunksLength(rest))
+    let table = self.table()
+    let chunks = rest + steps.flatMap { tensors[$0.tensor].chunks(ofStep: $0.step) }
     var writer = FileWriter(output)
-    _ = try writer.append(header)
+    _ = try writer.append(Container.Header.bytes(table: table, chunks: chunks.reduce(0) { $0 + $1.length }))
     _ = try writer.append(table)
-    for segment in rest { for part in segment { _ = try writer.append(part) } }
-    for (tensor, step) in steps {
-      let t = tensors[tensor]
-      for chunk in t.chunks[step * t.segmentCount..<(step + 1) * t.segmentCount] {
-        _ = try writer.append(FileWriter.read(scratch, at: chunk.place, count: chunk.length))
-      }
-    }
+    for chunk in chunks { _ = try writer.append(FileWriter.read(scratch, at: chunk.place, count: chunk.length)) }
     try writer.flush()
     byteCount = writer.position
   }
 
-  /// The bytes of the files that belong to no tensor, cut into chunks; each chunk may have several parts.
-  private func restSegments() -> [[UnsafeRawBufferPointer]] {
-    var parts: [UnsafeRawBufferPointer] = []
-    for (f, file) in source.files.enumerated() {
-      var at = 0
-      for range in source.pieces.filter({ $0.file == f }).map(\.range) + [file.bytes.byteCount..<file.bytes.byteCount] {
-        if at < range.lowerBound {
-          parts.append(UnsafeRawBufferPointer(start: file.bytes.base + at, count: range.lowerBound - at))
-        }
-        at = range.upperBound
-      }
-    }
-    var segments: [[UnsafeRawBufferPointer]] = []
-    var room = 0
-    for part in parts {
-      var left = part
-      while !left.isEmpty {
-        if room == 0 {
-          segments.append([])
-          room = Container.restSegmentLength
-        }
-        let n = min(room, left.count)
-        segments[segments.count - 1].append(UnsafeRawBufferPointer(rebasing: left[..<n]))
-        left = UnsafeRawBufferPointer(rebasing: left[n...])
-        room -= n
-      }
-    }
-    return segments
-  }
-
-  private func chunksLength(_ rest: [[UnsafeRawBufferPointer]]) -> Int {
-    rest.reduce(0) { $1.reduce($0) { $0 + $1.count } } + tensors.reduce(0) { $1.chunks.reduce($0) { $0 + $1.length } }
-  }
-
-  private func table(_ rest: [[UnsafeRawBufferPointer]]) -> [UInt8] {
+  private func table() -> [UInt8] {
     var w = ByteWriter()
     w.varint(source.files.count)
     for file in source.files {
@@ -76,22 +37,18 @@ struct ContainerWriter {
     }
     w.varint(tensors.count)
     for (piece, tensor) in zip(source.pieces, tensors) { write(piece, tensor.encoding, to: &w) }
-    if !rest.isEmpty {
-      for n in [0, 0, 0, rest.count] { w.varint(n) }
-      for segment in rest {
-        w.varint(segment.reduce(0) { $0 + $1.count })
-        w.fixed(segment.reduce(UInt32(0)) { Checksum.of($1, after: $0) })
-      }
-    }
-    for (tensor, step) in steps {
-      let t = tensors[tensor]
-      for n in [tensor + 1, step, 0, t.segmentCount] { w.varint(n) }
-      for chunk in t.chunks[step * t.segmentCount..<(step + 1) * t.segmentCount] {
-        w.varint(chunk.length)
-        w.fixed(chunk.checksum)
-      }
-    }
+    if !rest.isEmpty { write(rest, [0, 0, 0], to: &w) }
+    for (tensor, step) in steps { write(tensors[tensor].chunks(ofStep: step), [tensor + 1, step, 0], to: &w) }
     return w.bytes
+  }
+
+  /// A group: what it is of (tensor, step, first segment), and its chunks.
+  private func write(_ chunks: some Collection<PackedChunk>, _ what: [Int], to w: inout ByteWriter) {
+    for n in what + [chunks.count] { w.varint(n) }
+    for chunk in chunks {
+      w.varint(chunk.length)
+      w.fixed(chunk.checksum)
+    }
   }
 
   private func write(_ piece: PackSource.Piece, _ encoding: PlaneEncoding, to w: inout ByteWriter) {

@@ -18,10 +18,10 @@ public struct PackSource {
   }
 
   /// Smaller tensors go with the rest.
-  public static let fewestWeights = 512
+  public static let fewestWeights = 256
 
   public let files: [File]
-  /// By file and place; they don't overlap.
+  /// Sent in planes. By file and place; they don't overlap.
   public let pieces: [Piece]
   /// Keeps the mappings.
   private let source: ModelSource
@@ -49,8 +49,37 @@ public struct PackSource {
       pieces.append(c)
     }
     self.files = files
-    self.pieces = pieces
+    self.pieces = try pieces.filter { piece in
+      // What is regular is smaller, and exact at once, when it is compressed with the rest.
+      let at = files[piece.file].bytes.base + piece.range.lowerBound
+      let compressed = try Compression.compress([UnsafeRawBufferPointer(start: at, count: min(piece.range.count, Container.restSegmentLength))])
+      let scale = Double(piece.range.count) / Double(min(piece.range.count, Container.restSegmentLength))
+      return try Double(compressed.count) * scale > 0.7 * PlanePlan.estimatedBytes(of: piece, at: at)
+    }
   }
 
   public func address(of piece: Piece) -> UnsafeMutableRawPointer { files[piece.file].bytes.base + piece.range.lowerBound }
+
+  /// The bytes of the files that belong to no piece, cut into segments; each may have several parts.
+  func restSegments() -> [[UnsafeRawBufferPointer]] {
+    var segments: [[UnsafeRawBufferPointer]] = []
+    var room = 0
+    for (f, file) in files.enumerated() {
+      var at = 0
+      for piece in pieces.filter({ $0.file == f }).map(\.range) + [file.bytes.byteCount..<file.bytes.byteCount] {
+        while at < piece.lowerBound {
+          if room == 0 {
+            segments.append([])
+            room = Container.restSegmentLength
+          }
+          let n = min(room, piece.lowerBound - at)
+          segments[segments.count - 1].append(UnsafeRawBufferPointer(start: file.bytes.base + at, count: n))
+          at += n
+          room -= n
+        }
+        at = piece.upperBound
+      }
+    }
+    return segments
+  }
 }

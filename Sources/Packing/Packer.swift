@@ -40,9 +40,10 @@ public final class Packer {
       }
       done += piece.range.count
     }
+    let rest = try source.restSegments().map { try writer.append(chunk: Compression.compress($0)) }
     try writer.flush()
     let steps = order.steps(tensors, gains: gains ?? source.pieces.map { _ in 1 })
-    var container = ContainerWriter(source, tensors, steps)
+    var container = ContainerWriter(source, rest, tensors, steps)
     try container.write(to: output, scratch: scratch)
     return Result(
       originalBytes: source.files.reduce(0) { $0 + $1.bytes.byteCount }, packedBytes: container.byteCount,
@@ -52,7 +53,7 @@ public final class Packer {
   private func encode(_ piece: PackSource.Piece, _ writer: inout FileWriter, _ done: Int, _ total: Int) throws -> PackedTensor {
     let weights = source.address(of: piece)
     let width = piece.range.count / piece.count
-    let encoding = try PlanePlan.encoding(of: piece, at: weights, axis: PlanePlan.axis(of: piece))
+    let encoding = try PlanePlan.encoding(of: piece, at: weights, axis: nil)
     var packed = PackedTensor(encoding, count: piece.count)
     let starts = Array(stride(from: 0, to: piece.count, by: encoding.segmentLength))
     // So many at a time that every thread has work, and few enough that they fit in memory.
@@ -61,9 +62,7 @@ public final class Packer {
       let part = Array(starts[first..<min(first + group, starts.count)])
       for (i, segment) in try encode(part, piece, encoding, weights, width).enumerated() {
         for (s, chunk) in segment.chunks.enumerated() {
-          let place = try writer.append(chunk)
-          packed.chunks[s * packed.segmentCount + first + i] = PackedTensor.Chunk(
-            place: place, length: chunk.count, checksum: chunk.withUnsafeBytes { Checksum.of($0) })
+          packed.chunks[s * packed.segmentCount + first + i] = try writer.append(chunk: chunk)
         }
         for (s, e) in segment.errors.enumerated() { packed.errors[s] += e }
       }
@@ -94,9 +93,8 @@ public final class Packer {
   }
 }
 
-extension PlanePlan {
-  /// Convolution weights have a scale for each output channel; what follows them evens their sizes out.
-  static func axis(of piece: PackSource.Piece) -> Int? {
-    piece.shape.count >= 3 && piece.shape[0] > 1 && piece.count / piece.shape[0] >= 8 ? 0 : nil
+extension FileWriter {
+  fileprivate mutating func append(chunk: [UInt8]) throws -> PackedChunk {
+    PackedChunk(place: try append(chunk), length: chunk.count, checksum: chunk.withUnsafeBytes { Checksum.of($0) })
   }
 }

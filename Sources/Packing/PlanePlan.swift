@@ -33,6 +33,16 @@ public enum PlanePlan {
       steps: steps(significance, bits.mantissa, e, piece.count), axis: axis, tops: e.tops)
   }
 
+  /// About the bytes that a tensor takes: the entropy of the planes at which weights become significant, signs, mantissas.
+  static func estimatedBytes(of piece: PackSource.Piece, at weights: UnsafeRawPointer) throws -> Double {
+    guard let bits = PlaneEncoding.bits(of: piece.type) else { throw SwiftletError(.internal, "\(piece.type.name) has no planes") }
+    let e = exponents(piece, weights, nil, bits)
+    let entropy = (e.planes + [piece.count - e.weights]).filter { $0 > 0 }.reduce(0.0) {
+      $0 + Double($1) * log2(Double(piece.count) / Double($1))
+    }
+    return (entropy + Double(e.weights * (1 + bits.mantissa))) / 8
+  }
+
   /// The planes of each step: a first one of several planes, until some of the weights are significant; then single planes
   /// while they make a difference; then ever more, so that decoding all is fast.
   private static func steps(_ significance: Int, _ mantissa: Int, _ e: Exponents, _ count: Int) -> [Int] {
@@ -43,8 +53,7 @@ public enum PlanePlan {
       significant += e.planes[first]
       first += 1
     }
-    let isSmall = count < 1 << 13
-    let then = isSmall ? [1, 1, 2, 2, 3, 4] : [1, 1, 1, 1, 1, 1, 2, 3]
+    let then = count < 1 << 12 ? [1, 1, 2, 2, 3, 4] : [1, 1, 1, 1, 1, 1, 2, 3]
     var steps = [min(first, planes)]
     var left = planes - steps[0]
     for n in then where left > n + 2 {

@@ -3,17 +3,18 @@ import Kernels
 import Progressive
 import Tensors
 
+/// A chunk in the scratch file.
+struct PackedChunk {
+  var place = 0
+  var length = 0
+  var checksum: UInt32 = 0
+}
+
 /// One tensor's chunks as they are made: bytes, and what each step does for the weights.
 struct PackedTensor {
-  struct Chunk {
-    /// Place in the scratch file.
-    var place = 0
-    var length = 0
-    var checksum: UInt32 = 0
-  }
   let encoding: PlaneEncoding
   /// By step and segment, as in `Container.chunk(tensor:step:segment:)`.
-  var chunks: [Chunk]
+  var chunks: [PackedChunk]
   /// Sum of squares of the weights, and of what they lack before the first step and after each.
   var energy = 0.0
   var errors: [Double]
@@ -22,14 +23,13 @@ struct PackedTensor {
   init(_ encoding: PlaneEncoding, count: Int) {
     self.encoding = encoding
     segmentCount = (count - 1) / encoding.segmentLength + 1
-    chunks = Array(repeating: Chunk(), count: encoding.steps.count * segmentCount)
+    chunks = Array(repeating: PackedChunk(), count: encoding.steps.count * segmentCount)
     errors = Array(repeating: 0, count: encoding.steps.count + 1)
   }
 
+  func chunks(ofStep step: Int) -> ArraySlice<PackedChunk> { chunks[step * segmentCount..<(step + 1) * segmentCount] }
   /// Bytes of a step's chunks.
-  func bytes(ofStep step: Int) -> Int {
-    chunks[step * segmentCount..<(step + 1) * segmentCount].reduce(0) { $0 + $1.length }
-  }
+  func bytes(ofStep step: Int) -> Int { chunks(ofStep: step).reduce(0) { $0 + $1.length } }
 }
 
 /// A segment of a tensor, encoded: the chunk of each step, and the weights' squared error before and after each.

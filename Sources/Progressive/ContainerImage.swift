@@ -1,3 +1,4 @@
+import CKernels
 import CSystem
 import Kernels
 import ONNX
@@ -95,20 +96,26 @@ public final class ContainerImage {
     let segment: Int
   }
 
-  private func takeRest(_ segment: Int, _ bytes: UnsafeRawBufferPointer) throws {
+  private func takeRest(_ segment: Int, _ chunk: UnsafeRawBufferPointer) throws {
     guard !restIsThere[segment] else { return }
-    var at = segment * Container.restSegmentLength
-    let end = at + bytes.count
+    let start = segment * Container.restSegmentLength
+    let count = min(Container.restSegmentLength, container.restByteCount - start)
+    let plain = try Allocator.system.allocate(count)
+    let source = chunk.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    if chunk.count == count {
+      UnsafeMutableRawBufferPointer(start: plain.base, count: count).copyMemory(from: chunk)
+    } else if swk_lz4_decompress(source, chunk.count, plain.base.assumingMemoryBound(to: UInt8.self), count) != 0 {
+      throw SwiftletError(
+        .parse, "damaged chunk: it doesn't decompress", byteOffset: container.chunks[container.chunk(rest: segment)].range.lowerBound)
+    }
+    var at = start
     var part = (restStarts.firstIndex { $0 > at } ?? restStarts.count) - 1
-    while at < end {
+    while at < start + count {
       let (file, range) = container.rest[part]
-      let start = range.lowerBound + (at - restStarts[part])
-      let count = min(end - at, range.upperBound - start)
-      if let from = bytes.baseAddress {
-        (files[file].base + start).copyMemory(
-          from: from + (at - segment * Container.restSegmentLength), byteCount: count)
-      }
-      at += count
+      let place = range.lowerBound + (at - restStarts[part])
+      let n = min(start + count - at, range.upperBound - place)
+      (files[file].base + place).copyMemory(from: plain.base + (at - start), byteCount: n)
+      at += n
       part += 1
     }
     restIsThere[segment] = true

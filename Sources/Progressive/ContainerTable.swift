@@ -132,13 +132,12 @@ extension Container {
       for segment in first..<first + count {
         let length = try r.varint("the length of a chunk")
         let end = try Checked.add(at, length)
-        let least: Int
-        if tensor < 0 {
-          least = min(restSegmentLength, restBytes - segment * restSegmentLength)
-          guard length == least else { throw r.fail("a chunk of \(length) bytes where \(least) are due") }
-        } else {
-          let bytes = try tensors[tensor].type.byteCount(tensors[tensor].elements(ofSegment: segment).count)
-          guard length >= bytes / mostBytesPerByte else { throw r.fail("a chunk of \(length) bytes for \(bytes)") }
+        let bytes =
+          try tensor < 0
+          ? min(restSegmentLength, restBytes - segment * restSegmentLength)
+          : tensors[tensor].type.byteCount(tensors[tensor].elements(ofSegment: segment).count)
+        guard length >= bytes / mostBytesPerByte, tensor >= 0 || length <= bytes else {
+          throw r.fail("a chunk of \(length) bytes for \(bytes)")
         }
         let slot = tensor < 0 ? segment : step * segments + segment
         guard (tensor < 0 ? slots.rest[slot] : slots.tensors[tensor][slot]) < 0 else { throw r.fail("a chunk twice") }

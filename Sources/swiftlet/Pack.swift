@@ -24,16 +24,21 @@ struct Pack: ParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("The container to write.", valueName: "file"), completion: .file())
   var output: String
   @Option(help: "In which order weights are sent.") var order = PackOrder.sensitivity
+  @Option(help: ArgumentHelp("Measure on inputs of this folder what matters to the outputs.", valueName: "dir"), completion: .directory)
+  var calibrate: String?
   @OptionGroup var threads: ThreadOption
 
   func run() throws {
     let source = try PackSource(ModelSource(path: model))
     let pool = try ThreadPool(width: threads.threads == 0 ? Int(sws_processor_count()) : threads.threads)
     var bar = Progress(total: 100)
+    let gains = try calibrate.map {
+      try Calibration(source, folder: $0, pool: pool).gains { bar.show($0 * 100 / max($1, 1), "% of the calibration") }
+    }
     let file = try OutputFile(output)
     let scratch = try OutputFile(beside: output)
     let result = try Packer(source, pool: pool) { done, total in bar.show(done * 100 / max(total, 1), "% of the weights") }
-      .pack(order: order, to: file.descriptor, scratch: scratch.descriptor)
+      .pack(order: order, gains: gains, to: file.descriptor, scratch: scratch.descriptor)
     bar.clear()
     try file.keep()
     let ratio = Double(result.packedBytes) / Double(max(result.originalBytes, 1))

@@ -128,10 +128,12 @@ class Container:
         return files
 
     def place_rest(self, files):
-        rest, s = b"", 0
-        while (-1, 0, s) in self.chunks:
-            rest += self.chunk(-1, 0, s) or bytes(self.chunks[-1, 0, s][1])
-            s += 1
+        total = sum(n for _, n, _ in self.files) - sum(t.count * t.width for t in self.tensors)
+        rest = b""
+        for s in range(-(-total // REST)):
+            length = min(REST, total - s * REST)
+            chunk = self.chunk(-1, 0, s) or bytes(length)
+            rest += chunk if len(chunk) == length else lz4(chunk)
         at = 0
         for f, (_, length, _) in enumerate(self.files):
             position = 0
@@ -140,6 +142,27 @@ class Container:
                 files[f][position:lower] = rest[at : at + lower - position]
                 at += lower - position
                 position = upper
+
+
+def lz4(block):
+    r, out = Reader(block), bytearray()
+
+    def length(n):
+        more = 255 if n == 15 else 0
+        while more == 255:
+            more = r.take(1)[0]
+            n += more
+        return n
+
+    while r.at < len(block):
+        token = r.take(1)[0]
+        out += r.take(length(token >> 4))
+        if r.at == len(block):
+            break
+        (back,) = r.unpack("H")
+        for _ in range(length(token & 15) + 4):
+            out.append(out[-back])
+    return bytes(out)
 
 
 def decode_segment(container, k, t, segment, first, count):

@@ -7,6 +7,7 @@
 #include "conv.h"
 #include "gemm.h"
 #include "igemm.h"
+#include "lz4.h"
 #include "planes.h"
 #include "pool.h"
 #include "movement.h"
