@@ -161,6 +161,26 @@ private func constant(_ m: ModelGraph) -> [Float]? {
     write("data.bin", floats([1, 2]))
     #expect(throws: SwiftletError.self) { try self.load(location: "data.bin", offset: offset, length: length) }
   }
+  /// Beyond what libprotobuf reads. The file has a hole of 2 GiB, which takes no disk; only its last bytes are looked at.
+  @Test func aModelMayBeLargerThanTwoGibibytes() throws {
+    let count = 1 << 29 + 1, raw = count * 4
+    let head = Proto.field(1, int: count) + Proto.field(2, int: 1) + Proto.field(8, "w") + Proto.varint(9 << 3 | 2) + Proto.varint(raw)
+    let nodes =
+      Proto.field(1, Proto.node("Relu", ["w"], ["y"])) + Proto.field(12, Proto.value("y", .float, [.known(count)]))
+      + Proto.varint(5 << 3 | 2) + Proto.varint(head.count + raw)
+    let before =
+      Proto.field(1, int: 8) + Proto.field(8, Proto.field(2, int: 17)) + Proto.varint(7 << 3 | 2)
+      + Proto.varint(nodes.count + head.count + raw) + nodes + head
+    write("large.onnx", before)
+    let f = fopen("\(folder)/large.onnx", "r+")
+    fseek(f, before.count + raw - 4, SEEK_SET)
+    fwrite(floats([7]), 1, 4, f)
+    fclose(f)
+    let graph = try Importer.importModel(from: ModelSource(path: "\(folder)/large.onnx")).graph
+    let w = try #require(graph.values.first { $0.name == "w" }?.constant)
+    #expect(w.shape == [count])
+    #expect(w.elements(Float.self).last == 7)
+  }
   @Test func aModelFromMemoryAsksItsResolver() throws {
     let external = Proto.field(13, Proto.field(1, "location") + Proto.field(2, "w.bin"))
     let bytes = addModel(tensor(.float, [2], external + Proto.field(14, int: 1)))

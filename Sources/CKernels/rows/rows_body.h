@@ -74,7 +74,7 @@ static void SWK_NAME(rows_normalize)(const void *x, size_t rows, size_t n, const
   T *po = out;
   for (size_t r = 0; r < rows; r++, px += n, po += n) {
     const T m = rms ? 0 : SWK_NAME(rows_sum_run)(px, n, 0, 0) / (T)n;
-    const T d = 1 / SQRT(SWK_NAME(rows_sum_square_run)(px, n, m, 0) / (T)n + (T)epsilon);
+    const T d = (T)(1 / sqrt((double)SWK_NAME(rows_sum_square_run)(px, n, m, 0) / (double)n + epsilon));
     if (mean) ((T *)mean)[r] = m;
     if (deviation) ((T *)deviation)[r] = d;
     if (ps && pb) {
