@@ -26,10 +26,13 @@ public final class Plan {
   private static let foldLimit = 1 << 16
 
   /// - Parameter outputs: values of the graph that are asked for.
-  init(_ program: Program, inputTypes: [ValueType?], outputs: [Int], environment: RunEnvironment) throws {
+  init(
+    _ program: Program, inputTypes: [ValueType?], captured: [ValueType?] = [], outputs: [Int], environment: RunEnvironment
+  ) throws {
     self.program = program
     self.outputs = outputs
-    let found = try Inference(foldLimit: Self.foldLimit, environment: environment).run(program.graph, inputs: inputTypes)
+    let found = try Inference(foldLimit: Self.foldLimit, environment: environment)
+      .run(program.graph, inputs: inputTypes, captured: captured)
     types = found.types
     initial = found.constants.map { $0.map(Value.tensor) }
 

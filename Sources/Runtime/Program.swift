@@ -17,7 +17,7 @@ public final class Program: Subprogram, @unchecked Sendable {
 
   public let graph: Graph
   let instructions: [Instruction]
-  /// For graphs that run without a plan (subgraphs): values that nobody uses after each instruction.
+  /// For runs without a plan: values that nobody uses after each instruction.
   private let lastUses: [[Int]]
 
   public var inputCount: Int { graph.inputs.count }
@@ -60,20 +60,28 @@ public final class Program: Subprogram, @unchecked Sendable {
     return result
   }
 
-  /// Runs as the subgraph of a node: everything in memory of its own.
+  /// Runs as the subgraph of a node.
   public func run(_ inputs: [Value], in context: RunContext) throws -> [Value] {
     guard inputs.count == graph.inputs.count else {
       throw SwiftletError(.invalidModel, "the subgraph '\(graph.name)' takes \(graph.inputs.count) inputs, not \(inputs.count)")
     }
-    let frame = Frame(graph)
-    if !graph.captures.isEmpty {
-      guard let outer = context.frame as? Frame else { throw SwiftletError(.internal, "a subgraph without a frame") }
-      for (from, to) in graph.captures { frame.values[to.index] = outer.values[from.index] }
-    }
+    let outer = context.frame as? Frame
+    guard outer != nil || graph.captures.isEmpty else { throw SwiftletError(.internal, "a subgraph without a frame") }
+    let captured = graph.captures.map { outer?.values[$0.outer.index] }
+    let ready = try outer?.plans.plan(for: self, inputs: inputs, captured: captured, context.environment)
+    let frame = Frame(values: ready?.plan.initial ?? graph.values.map { $0.constant.map(Value.tensor) }, outer?.plans)
+    for (c, v) in zip(graph.captures, captured) { frame.values[c.inner.index] = v }
     for (id, v) in zip(graph.inputs, inputs) { frame.values[id.index] = v }
-    for (s, instruction) in instructions.enumerated() {
-      try frame.execute(instruction, planned: [], context.environment)
-      for v in lastUses[s] { frame.values[v] = nil }
+    if let (plan, planned) = ready {
+      for (step, outputs) in zip(plan.steps, planned) {
+        try frame.execute(step.instruction, planned: outputs, context.environment)
+        for v in step.releases { frame.values[v] = nil }
+      }
+    } else {
+      for (s, instruction) in instructions.enumerated() {
+        try frame.execute(instruction, planned: [], context.environment)
+        for v in lastUses[s] { frame.values[v] = nil }
+      }
     }
     return try graph.outputs.map { id in
       guard let v = frame.values[id.index] else {
@@ -87,9 +95,12 @@ public final class Program: Subprogram, @unchecked Sendable {
 /// The values of one execution of one graph.
 final class Frame {
   var values: [Value?]
+  let plans: SubgraphPlans
 
-  init(_ graph: Graph) { values = graph.values.map { $0.constant.map(Value.tensor) } }
-  init(values: [Value?]) { self.values = values }
+  init(values: [Value?], _ plans: SubgraphPlans?) {
+    self.values = values
+    self.plans = plans ?? SubgraphPlans()
+  }
 
   /// - Returns: what the kernel says it chose.
   @discardableResult

@@ -26,6 +26,7 @@ public final class Session: @unchecked Sendable {
   private let busy: UnsafeMutablePointer<Int32>
   private var arena: Buffer?
   private var plans: [(key: [Int], plan: Plan)] = []
+  private let subgraphPlans = SubgraphPlans()
   private var runs: UInt64 = 0
   public private(set) var profile = Profile()
 
@@ -114,7 +115,7 @@ public final class Session: @unchecked Sendable {
     _ plan: Plan, _ inputs: [Value], _ names: [String], _ destinations: [String: Tensor]
   ) throws -> [Value] {
     let graph = plan.program.graph
-    let frame = Frame(values: plan.initial)
+    let frame = Frame(values: plan.initial, subgraphPlans)
     for (id, v) in zip(graph.inputs, inputs) { frame.values[id.index] = v }
     let planned = try plan.plannedOutputs(in: arena)
     if options.profiles { profile.begin() }
