@@ -5,6 +5,7 @@
 #include "cast.h"
 #include "cpu.h"
 #include "conv.h"
+#include "forest.h"
 #include "gemm.h"
 #include "igemm.h"
 #include "lz4.h"

@@ -45,6 +45,8 @@ final class Forest: @unchecked Sendable {
   let sets: [Set<Double>]
   let targets: Int
   let featureCount: Int
+  /// Where all nodes ask alike, which is the rule.
+  private let walk: ForestWalk?
 
   init(nodes: [Node], roots: [Int], leaves: [Range<Int>], weights: [Weight], sets: [Set<Double>] = [], targets: Int) throws {
     for n in nodes {
@@ -67,6 +69,27 @@ final class Forest: @unchecked Sendable {
     self.sets = sets
     self.targets = targets
     featureCount = (nodes.map(\.feature).max() ?? -1) + 1
+    walk = Self.walk(nodes, leafCount: leaves.count, roots)
+  }
+
+  private static func walk(_ nodes: [Node], leafCount: Int, _ roots: [Int]) -> ForestWalk? {
+    let mode = nodes.first?.mode ?? .lessOrEqual
+    guard nodes.allSatisfy({ $0.mode == mode }) else { return nil }
+    let test: ForestWalk.Test
+    switch mode {
+    case .lessOrEqual: test = .lessOrEqual
+    case .less: test = .less
+    case .greaterOrEqual: test = .greaterOrEqual
+    case .greater: test = .greater
+    default: return nil
+    }
+    return ForestWalk(
+      test,
+      nodes: nodes.map {
+        .init(
+          feature: $0.feature, value: $0.value, missingTracksTrue: $0.missingTracksTrue, whenTrue: $0.whenTrue,
+          whenFalse: $0.whenFalse)
+      }, leafCount: leafCount, roots: roots)
   }
 
   private static func checkAcyclic(_ nodes: [Node], _ roots: [Int]) throws {
@@ -122,25 +145,40 @@ final class Forest: @unchecked Sendable {
       x.values.withUnsafeBufferPointer { values in
         guard let y = out.baseAddress, let input = values.baseAddress else { return }
         pool.parallel(over: x.rows, grain: 64) { range in
-          for row in range { self.add(input + row * x.columns, to: y + row * self.targets, aggregate) }
+          if let walk = self.walk {
+            walk.run(input, rows: range, columns: x.columns) { row, leaves in
+              self.add(leaves.lazy.map { Int($0) }, to: y + row * self.targets, aggregate)
+            }
+          } else {
+            for row in range {
+              let from = input + row * x.columns
+              self.add(self.roots.lazy.map { self.leaf($0, from) }, to: y + row * self.targets, aggregate)
+            }
+          }
         }
       }
     }
     return scores
   }
 
-  private func add(_ x: UnsafePointer<Double>, to y: UnsafeMutablePointer<Double>, _ aggregate: Aggregate) {
+  /// Adds up what the trees' leaves say.
+  @inline(__always)
+  private func add(_ reached: some Sequence<Int>, to y: UnsafeMutablePointer<Double>, _ aggregate: Aggregate) {
     if aggregate == .min || aggregate == .max {
       var seen = [Bool](repeating: false, count: targets)
-      for root in roots {
-        for w in weights[leaves[leaf(root, x)]] {
+      for leaf in reached {
+        for w in weights[leaves[leaf]] {
           y[w.target] = !seen[w.target] ? w.value : aggregate == .min ? min(y[w.target], w.value) : max(y[w.target], w.value)
           seen[w.target] = true
         }
       }
       return
     }
-    for root in roots { for w in weights[leaves[leaf(root, x)]] { y[w.target] += w.value } }
+    weights.withUnsafeBufferPointer { weights in
+      leaves.withUnsafeBufferPointer { leaves in
+        for leaf in reached { for i in leaves[leaf] { y[weights[i].target] += weights[i].value } }
+      }
+    }
     if aggregate == .average, !roots.isEmpty { for t in 0..<targets { y[t] /= Double(roots.count) } }
   }
 }
