@@ -38,9 +38,9 @@ var targets: [Target] = [
   .target(name: "Kernels", dependencies: ["Tensors", "CKernels", "CThreads"], swiftSettings: small),
   .target(name: "Operators", dependencies: ["Kernels", "Graphs"], swiftSettings: small),
   .target(name: "Passes", dependencies: ["Operators"], swiftSettings: small),
-  .target(name: "Runtime", dependencies: ["Passes", "ONNX"], swiftSettings: small),
   .target(name: "Progressive", dependencies: ["Kernels", "ONNX"], swiftSettings: small),
   .target(name: "Packing", dependencies: ["Progressive"], swiftSettings: fast),
+  .target(name: "Runtime", dependencies: ["Passes", "ONNX", "Progressive"], swiftSettings: small),
   .target(name: "Swiftlet", dependencies: ["Runtime"], swiftSettings: fast),
   .target(name: "SwiftletC", dependencies: ["Swiftlet", "CSwiftlet"], swiftSettings: small),
   .target(
@@ -86,6 +86,8 @@ if Context.environment["SWIFTLET_FUZZ"] != nil {
   targets += [
     .target(name: "FuzzModel", dependencies: ["Swiftlet"], path: "Fuzz/model"),
     .executableTarget(name: "fuzz-model", dependencies: ["FuzzModel"], path: "Fuzz/modelmain"),
+    .target(name: "FuzzContainer", dependencies: ["Swiftlet"], path: "Fuzz/container"),
+    .executableTarget(name: "fuzz-container", dependencies: ["FuzzContainer"], path: "Fuzz/containermain"),
   ]
 }
 

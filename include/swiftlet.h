@@ -8,7 +8,8 @@
  *   3. Opening a model             7. Options: threads, limits, hooks
  *   4. Tensors                     8. Runs with options, cancelling, profiling, memory
  *                                  9. Sequences, optionals and maps
- *                                 10. float16 and bfloat16 (header only)
+ *                                 10. Streams: models that answer while they arrive
+ *                                 11. float16 and bfloat16 (header only)
  *
  * The shortest program: swl_model_open, swl_session_create, swl_tensor_borrow, swl_session_run, swl_tensor_data.
  *
@@ -549,12 +550,89 @@ SWL_API swl_status swl_map_create(const swl_tensor *keys, const swl_tensor *valu
 SWL_API const swl_tensor *swl_map_keys(const swl_value *map);
 SWL_API const swl_tensor *swl_map_values(const swl_value *map);
 
+/* ------------------------------------------------------------------------------------------------------------------
+ * 10. Streams: models that answer while they arrive
+ *
+ * `swiftlet pack` makes progressive models (docs/progressive-format.md): any beginning is a model, the whole is the
+ * original, bit for bit. A stream takes the bytes as they come and has a thread of its own that refines the weights
+ * and makes a generation of the model from time to time. A session of the stream's model takes the newest generation
+ * at each run and keeps it to the end of that run; nothing has to be called for that. Runs are never held up.
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/* A model that is arriving. Unlike other handles it may be used by several threads at once. */
+typedef struct swl_stream swl_stream;
+
+typedef int32_t swl_stream_state;
+enum {
+  SWL_STREAM_NEED_MORE = 0,
+  SWL_STREAM_USABLE = 1,  /* there is a model; reached once, and it stays until complete */
+  SWL_STREAM_COMPLETE = 2 /* the newest generation is the original */
+};
+
+/* Makes a stream. Its models are opened with `options` (limits of memory and nodes); SWL_LIMIT_MEMORY also limits the
+ * container and the files in it. Copies `options`. Since 1.0. */
+SWL_API swl_status swl_stream_create(const swl_options *options, swl_stream **stream, swl_error **error);
+/* Ends the stream, waiting for its thread; models and sessions made from it stay, with the newest generation. Accepts
+ * NULL. Since 1.0. */
+SWL_API void swl_stream_free(swl_stream *stream);
+
+/* For `offset`: the bytes follow those of the last call. */
+#define SWL_STREAM_NEXT UINT64_MAX
+/* Takes bytes that stand at `offset` of the container. The first 32 bytes have to come first; then all may come in any
+ * order, and more than once: what is there already isn't looked at. Copies `data`; doesn't wait for the refinement.
+ * SWL_NOT_A_MODEL: bytes are damaged. They are forgotten and can be sent again, and the stream goes on, unless it is
+ * header or graph that is wrong: then every later call says so. Since 1.0. */
+SWL_API swl_status swl_stream_append(swl_stream *stream, uint64_t offset, const void *data, size_t size,
+                                     swl_error **error);
+/* Reads once from a descriptor (a file, pipe or socket), at most `most` bytes, and takes them as following those of
+ * the last call. `*count` becomes their number; 0 when a descriptor that doesn't block has none for now. SWL_IO at its
+ * end, and when it can't be read. Since 1.0. */
+SWL_API swl_status swl_stream_read(swl_stream *stream, int descriptor, size_t most, size_t *count, swl_error **error);
+
+/* What a stream has. Since 1.0. */
+typedef struct swl_stream_info {
+  size_t struct_size;           /* sizeof(swl_stream_info) */
+  swl_stream_state state;
+  uint64_t generation;          /* number of the newest generation; 0 before the first */
+  uint64_t received;            /* bytes that are there */
+  uint64_t total;               /* bytes of the whole; 0 until they are known */
+  uint64_t generation_received; /* bytes that were there when the newest generation was made */
+} swl_stream_info;
+/* Fills in `info`, whose struct_size the caller has set. Since 1.0. */
+SWL_API swl_status swl_stream_get_info(swl_stream *stream, swl_stream_info *info, swl_error **error);
+
+/* The stream's model: SWL_INVALID_ARGUMENT before it is usable. Sessions made from it follow the stream. Freed by the
+ * caller. Since 1.0. */
+SWL_API swl_status swl_stream_model(swl_stream *stream, swl_model **model, swl_error **error);
+
+/* Waits until the stream is in `state` or beyond and its newest generation was made of at least `fraction` (0 to 1) of
+ * the bytes. SWL_DEADLINE once swl_clock() reaches `deadline`; 0: none. Since 1.0. */
+SWL_API swl_status swl_stream_wait(swl_stream *stream, swl_stream_state state, double fraction, uint64_t deadline,
+                                   swl_error **error);
+
+/* Calls `callback` after each new generation, on the stream's thread, which waits for it: be quick, signal an eventfd.
+ * It may use the stream, but not free it. `info` is valid during the call. NULL: nobody is called. Since 1.0. */
+typedef void (*swl_generation_callback)(void *userdata, const swl_stream_info *info);
+SWL_API swl_status swl_stream_on_generation(swl_stream *stream, swl_generation_callback callback, void *userdata,
+                                            swl_error **error);
+
+/* The tensors that arrive in planes, by number: 0 before the first generation. Since 1.0. */
+SWL_API size_t swl_stream_tensor_count(swl_stream *stream);
+/* A tensor's name, the bit planes that its weights have in the newest generation, and how many there are; each may be
+ * NULL. The name is valid until the stream is freed. Since 1.0. */
+SWL_API swl_status swl_stream_tensor(swl_stream *stream, size_t index, const char **name, uint32_t *planes,
+                                     uint32_t *plane_count, swl_error **error);
+
+/* The generation that the session's last run used; 0 before the first run, and for a model that didn't come through a
+ * stream. Since 1.0. */
+SWL_API uint64_t swl_session_generation(const swl_session *session);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
 
 /* ------------------------------------------------------------------------------------------------------------------
- * 10. float16 and bfloat16 (header only)
+ * 11. float16 and bfloat16 (header only)
  *
  * For programs that read and write such tensors element by element. Rounds to nearest, ties to even.
  * --------------------------------------------------------------------------------------------------------------- */

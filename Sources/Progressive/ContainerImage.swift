@@ -21,14 +21,7 @@ public final class ContainerImage {
 
   public init(_ container: Container) throws {
     self.container = container
-    files = try container.files.map { file in
-      if file.byteCount == 0 { return .empty }
-      guard let p = sws_reserve(file.byteCount) else {
-        throw SwiftletError(.outOfMemory, "no memory for '\(file.name)', \(file.byteCount) bytes")
-      }
-      let length = file.byteCount
-      return Buffer(borrowing: p, byteCount: length) { sws_unmap(p, length) }
-    }
+    files = try container.files.map(Self.reserve)
     steps = container.tensors.map { Array(repeating: 0, count: $0.segmentCount) }
     restIsThere = Array(repeating: false, count: container.restChunkCount)
     restStarts = container.rest.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.range.count) }
@@ -86,9 +79,30 @@ public final class ContainerImage {
   }
 
   /// The model's bytes, with external data from the image too.
-  public func modelSource() -> ModelSource {
+  public func modelSource() -> ModelSource { modelSource(files) }
+
+  /// The same over a copy of the files, which refining doesn't change.
+  public func copiedModelSource() throws -> ModelSource {
+    let copies = try zip(container.files, files).map { file, buffer in
+      let copy = try Self.reserve(file)
+      copy.base.copyMemory(from: buffer.base, byteCount: buffer.byteCount)
+      return copy
+    }
+    return modelSource(copies)
+  }
+  private func modelSource(_ files: [Buffer]) -> ModelSource {
     let external = Dictionary(uniqueKeysWithValues: zip(container.files, files).dropFirst().map { ($0.name, $1) })
     return ModelSource(bytes: files[0]) { external[$0] }
+  }
+
+  /// Memory for a file, all 0.
+  private static func reserve(_ file: Container.File) throws -> Buffer {
+    if file.byteCount == 0 { return .empty }
+    guard let p = sws_reserve(file.byteCount) else {
+      throw SwiftletError(.outOfMemory, "no memory for '\(file.name)', \(file.byteCount) bytes")
+    }
+    let length = file.byteCount
+    return Buffer(borrowing: p, byteCount: length) { sws_unmap(p, length) }
   }
 
   private struct TensorSegment: Hashable {

@@ -2,7 +2,7 @@ import CSystem
 import Tensors
 
 /// Takes the bytes of a container as they come, in any order and any number of times, and says which chunks are whole.
-/// Used by one thread at a time.
+/// May be used by several threads at once.
 ///
 /// Bytes that are there already are not written again: what was checked stays as it is. A chunk whose checksum is wrong
 /// is forgotten, so that its bytes can be sent again.
@@ -17,78 +17,96 @@ public final class ContainerReceiver {
   }
 
   private let limits: Limits
-  public private(set) var header: Container.Header?
-  /// nil until header and table are there.
-  public private(set) var container: Container?
+  private let lock = Lock()
+  private var knownHeader: Container.Header?
+  private var knownContainer: Container?
   private var received = ByteRanges()
   private var memory: Buffer?
   private var early = Array(repeating: UInt8(0), count: Container.Header.byteCount)
   private var earlyRanges = ByteRanges()
   /// Bytes that each chunk still lacks; -1: it has been let go.
   private var lacking: [Int] = []
+  /// Chunks that are whole and that no call has returned yet.
+  private var unreported: [Int] = []
 
   public init(limits: Limits = Limits()) { self.limits = limits }
 
+  /// nil until it has come.
+  public var header: Container.Header? { lock.locked { knownHeader } }
+  /// nil until header and table have come.
+  public var container: Container? { lock.locked { knownContainer } }
   /// Bytes that are there.
-  public var receivedByteCount: Int { received.count }
-  public var isComplete: Bool { container.map { received.count == $0.byteCount } ?? false }
+  public var receivedByteCount: Int { lock.locked { received.count } }
+  public var isComplete: Bool { lock.locked { knownContainer.map { received.count == $0.byteCount } ?? false } }
 
   /// The ranges of `range` that haven't come yet.
-  public func missing(in range: Range<Int>) -> [Range<Int>] { received.missing(in: range) }
+  public func missing(in range: Range<Int>) -> [Range<Int>] { lock.locked { received.missing(in: range) } }
 
   /// Takes bytes that stand at `offset` of the container.
   /// - Returns: the chunks that are whole now and weren't before, in the order of the container.
-  /// - Throws: for a wrong checksum too; all other bytes of the call have been taken then, and whole chunks that this call
-  ///   doesn't return can be asked for with `isWhole`.
+  /// - Throws: for a wrong checksum too; all other bytes of the call have been taken then, and the next call returns the
+  ///   chunks that are whole by them.
   @discardableResult
   public func append(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws -> [Int] {
+    try lock.locked {
+      try take(bytes, offset)
+      defer { unreported = [] }
+      return unreported
+    }
+  }
+
+  private func take(_ bytes: UnsafeRawBufferPointer, _ offset: Int) throws {
     guard offset >= 0 else { throw SwiftletError(.invalidArgument, "offset \(offset)") }
     let end = try Checked.add(offset, bytes.count)
-    if let header {
+    if let header = knownHeader {
       guard end <= header.containerLength else {
         throw SwiftletError(.invalidArgument, "bytes \(offset)..<\(end) of a container of \(header.containerLength)")
       }
     } else {
       try takeHeader(bytes, offset)
     }
-    guard let header, let memory else {
+    guard let header = knownHeader, let memory else {
       guard bytes.isEmpty || offset < Container.Header.byteCount else {
         throw SwiftletError(.invalidArgument, "the first \(Container.Header.byteCount) bytes have to come first")
       }
-      return []
+      return
     }
     guard end <= header.containerLength else {
       throw SwiftletError(.parse, "bytes follow the container's end", byteOffset: header.containerLength)
     }
-    var whole: [Int] = []
     var damaged: SwiftletError?
     for fresh in received.insert(offset..<end) {
       if let from = bytes.baseAddress {
         (memory.base + fresh.lowerBound).copyMemory(from: from + (fresh.lowerBound - offset), byteCount: fresh.count)
       }
-      if let container { settle(container, fresh, &whole, &damaged) }
+      if let container = knownContainer { settle(container, fresh, &damaged) }
     }
     guard received.ranges.count <= limits.gaps else {
       throw SwiftletError(.limit, "the container has come in \(received.ranges.count) separate parts")
     }
-    if container == nil { try takeTable(header, memory, &whole, &damaged) }
+    if knownContainer == nil { try takeTable(header, memory, &damaged) }
     if let damaged { throw damaged }
-    return whole
   }
 
   /// Whether all bytes of a chunk are there and right.
-  public func isWhole(_ chunk: Int) -> Bool { lacking.indices.contains(chunk) && lacking[chunk] == 0 }
+  public func isWhole(_ chunk: Int) -> Bool { lock.locked { isThere(chunk) } }
+  private func isThere(_ chunk: Int) -> Bool { lacking.indices.contains(chunk) && lacking[chunk] == 0 }
 
   /// The bytes of a whole chunk, valid until it is let go.
   public func bytes(of chunk: Int) throws -> UnsafeRawBufferPointer {
-    guard let container, let memory, isWhole(chunk) else { throw SwiftletError(.internal, "chunk \(chunk) isn't whole") }
-    let range = container.chunks[chunk].range
-    return UnsafeRawBufferPointer(start: memory.base + range.lowerBound, count: range.count)
+    try lock.locked {
+      guard let container = knownContainer, let memory, isThere(chunk) else {
+        throw SwiftletError(.internal, "chunk \(chunk) isn't whole")
+      }
+      let range = container.chunks[chunk].range
+      return UnsafeRawBufferPointer(start: memory.base + range.lowerBound, count: range.count)
+    }
   }
 
   /// Gives the memory of a chunk back that is no longer needed. It counts as received.
-  public func release(_ chunk: Int) {
-    guard let container, let memory, isWhole(chunk) else { return }
+  public func release(_ chunk: Int) { lock.locked { letGo(chunk) } }
+  private func letGo(_ chunk: Int) {
+    guard let container = knownContainer, let memory, isThere(chunk) else { return }
     lacking[chunk] = -1
     // Pages that are shared with neighbours go with the last of them.
     let page = 1 << 16
@@ -119,11 +137,11 @@ public final class ContainerReceiver {
     memory = Buffer(borrowing: p, byteCount: length) { sws_unmap(p, length) }
     early.withUnsafeBytes { p.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(p), byteCount: $0.count) }
     _ = received.insert(0..<early.count)
-    header = found
+    knownHeader = found
   }
 
   private func takeTable(
-    _ header: Container.Header, _ memory: Buffer, _ whole: inout [Int], _ damaged: inout SwiftletError?
+    _ header: Container.Header, _ memory: Buffer, _ damaged: inout SwiftletError?
   ) throws {
     let range = Container.Header.byteCount..<Container.Header.byteCount + header.tableLength
     guard received.missing(in: range).isEmpty else { return }
@@ -138,14 +156,14 @@ public final class ContainerReceiver {
     guard try found.files.reduce(0, { try Checked.add($0, $1.byteCount) }) <= limits.bytes else {
       throw SwiftletError(.limit, "files of \(found.filesByteCount) bytes, the limit is \(limits.bytes)")
     }
-    container = found
+    knownContainer = found
     lacking = found.chunks.map(\.range.count)
-    for chunk in found.chunks.indices where found.chunks[chunk].range.isEmpty { check(found, chunk, &whole, &damaged) }
-    for there in received.ranges { settle(found, there, &whole, &damaged) }
+    for chunk in found.chunks.indices where found.chunks[chunk].range.isEmpty { check(found, chunk, &damaged) }
+    for there in received.ranges { settle(found, there, &damaged) }
   }
 
   /// Counts newly received bytes towards their chunks.
-  private func settle(_ container: Container, _ fresh: Range<Int>, _ whole: inout [Int], _ damaged: inout SwiftletError?) {
+  private func settle(_ container: Container, _ fresh: Range<Int>, _ damaged: inout SwiftletError?) {
     var low = 0
     var high = container.chunks.count
     while low < high {
@@ -156,17 +174,17 @@ public final class ContainerReceiver {
       let overlap = container.chunks[low].range.clamped(to: fresh).count
       if overlap > 0 {
         lacking[low] -= overlap
-        if lacking[low] == 0 { check(container, low, &whole, &damaged) }
+        if lacking[low] == 0 { check(container, low, &damaged) }
       }
       low += 1
     }
   }
 
-  private func check(_ container: Container, _ chunk: Int, _ whole: inout [Int], _ damaged: inout SwiftletError?) {
+  private func check(_ container: Container, _ chunk: Int, _ damaged: inout SwiftletError?) {
     let c = container.chunks[chunk]
     guard let memory else { return }
     let bytes = UnsafeRawBufferPointer(start: memory.base + c.range.lowerBound, count: c.range.count)
-    if Checksum.of(bytes) == c.checksum { return whole.append(chunk) }
+    if Checksum.of(bytes) == c.checksum { return unreported.append(chunk) }
     received.remove(c.range)
     lacking[chunk] = max(c.range.count, 1)
     damaged = SwiftletError(

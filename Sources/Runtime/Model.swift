@@ -24,6 +24,8 @@ public final class Model: @unchecked Sendable {
   public let program: Program
   public let source: ModelSource
   private let limits: ModelLimits
+  /// What the model is a generation of, if it came through a stream.
+  public internal(set) weak var generations: Generations?
 
   public convenience init(path: String, limits: ModelLimits = ModelLimits()) throws {
     try self.init(source: ModelSource(path: path), limits: limits)

@@ -20,7 +20,11 @@ public struct SessionOptions {
 
 /// Runs a model. One run at a time; several sessions of one model may run at once.
 public final class Session: @unchecked Sendable {
-  public let model: Model
+  /// The model of the last run: the newest generation then, if it comes through a stream.
+  public private(set) var model: Model
+  /// The number of that generation; 0 before the first run, and for other models.
+  public private(set) var generation = 0
+  private let generations: Generations?
   private let environment: RunEnvironment
   private let options: SessionOptions
   private let busy: UnsafeMutablePointer<Int32>
@@ -35,6 +39,7 @@ public final class Session: @unchecked Sendable {
 
   public init(_ model: Model, _ options: SessionOptions = SessionOptions()) throws {
     self.model = model
+    generations = model.generations
     self.options = options
     let pool = try options.pool ?? (ThreadPool(width: options.threads > 0 ? options.threads : Int(sws_processor_count())))
     environment = RunEnvironment(
@@ -72,6 +77,10 @@ public final class Session: @unchecked Sendable {
     defer {
       environment.cancellation.linked = nil
       sws_atomic_store(busy, 0)
+    }
+    if let newest = generations?.newest, newest.number != generation {
+      (model, generation) = newest
+      plans = []
     }
     let overridden = Set(inputs.keys.filter { name in model.overridable.contains { $0.name == name } })
     return try run(model.variant(overriding: overridden), overridden.sorted(), inputs, outputs, destinations)

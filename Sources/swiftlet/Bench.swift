@@ -20,9 +20,10 @@ struct Bench: ParsableCommand {
         swiftlet bench bert.onnx --dim batch=1 --dim sequence=128 --seconds 5 --json
       """)
 
-  @Argument(help: "The ONNX file.", completion: .file(extensions: ["onnx"]))
+  @Argument(help: "The ONNX file, or a progressive model.", completion: .file(extensions: ["onnx", "swl"]))
   var model: String
   @OptionGroup var threads: ThreadOption
+  @OptionGroup var part: PartOption
   @Option(help: ArgumentHelp("Run for this long.", valueName: "s"))
   var seconds = 2.0
   @Option(help: ArgumentHelp("Untimed runs after the first.", valueName: "n"))
@@ -40,7 +41,7 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     let start = sws_now()
-    let model = try Model(path: model)
+    let model = try part.model(model)
     var options = SessionOptions()
     options.threads = threads.threads
     let session = try Session(model, options)

@@ -96,6 +96,16 @@ struct PartOption: ParsableArguments {
 
   var isGiven: Bool { bytes != nil || fraction != nil }
 
+  /// The model at `path`: an ONNX file, or as much of a container as is wished.
+  func model(_ path: String) throws -> Model {
+    let source = try ModelSource(path: path)
+    if Container.begins(UnsafeRawBufferPointer(start: source.bytes.base, count: source.bytes.byteCount)) {
+      return try Model(source: read(path).modelSource())
+    }
+    guard !isGiven else { throw SwiftletError(.invalidArgument, "--bytes and --fraction are for progressive models (swiftlet pack)") }
+    return try Model(source: source)
+  }
+
   /// The files of a container at `path`, checked when all of it is taken.
   func read(_ path: String) throws -> ContainerImage {
     let source = try ModelSource(path: path)

@@ -24,7 +24,7 @@ struct Run: ParsableCommand {
         swiftlet run model.onnx --in x=x.npy --profile trace.json     (open it in https://ui.perfetto.dev)
       """)
 
-  @Argument(help: "The ONNX file.", completion: .file(extensions: ["onnx"]))
+  @Argument(help: "The ONNX file, or a progressive model.", completion: .file(extensions: ["onnx", "swl"]))
   var model: String
   @Option(name: .customLong("in"), parsing: .singleValue, help: ArgumentHelp("An input (repeat).", valueName: "name=file"))
   var inputs: [InputArgument] = []
@@ -33,11 +33,12 @@ struct Run: ParsableCommand {
   @Option(help: ArgumentHelp("Compute these outputs only.", valueName: "a,b"))
   var outputs: String?
   @OptionGroup var threads: ThreadOption
+  @OptionGroup var part: PartOption
   @Option(help: ArgumentHelp("Write the time of each node, as a Chrome trace.", valueName: "file"), completion: .file())
   var profile: String?
 
   func run() throws {
-    let model = try Model(path: model)
+    let model = try part.model(model)
     let values = try model.read(inputs)
     let lacking = model.inputs.filter { values[$0.name] == nil }
     guard lacking.isEmpty else {

@@ -23,7 +23,7 @@ import Swiftlet
       """,
     version: "swiftlet \(SWL_VERSION_STRING)",
     subcommands: [
-      Run.self, Test.self, Bench.self, Inspect.self, Convert.self, Pack.self, Unpack.self, Check.self, Operators.self, TestWorker.self,
+      Run.self, Test.self, Bench.self, Inspect.self, Convert.self, Pack.self, Unpack.self, Watch.self, Check.self, Operators.self, TestWorker.self,
     ])
 
   /// ArgumentParser's own entry point would exit with 64 for wrong usage.

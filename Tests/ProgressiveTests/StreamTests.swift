@@ -1,0 +1,137 @@
+import CSystem
+import Glibc
+import Kernels
+import Packing
+import Progressive
+import Swiftlet
+import TestSupport
+import Testing
+
+private func outputs(_ session: Session) throws -> [Float] {
+  let x = try Tensor((0..<48).map { Float($0 % 7) - 3 }, [2, 24])
+  guard case .tensor(let t) = try session.run(["x": .tensor(x)])[0] else { return [] }
+  return Array(t.elements(Float.self))
+}
+
+private func append(_ bytes: ArraySlice<UInt8>, to stream: ModelStream) throws {
+  try bytes.withUnsafeBytes { _ = try stream.append($0, at: bytes.startIndex) }
+}
+
+/// Soon, even on a machine that is busy.
+private func soon() -> UInt64 { sws_now() + 20_000_000_000 }
+
+@Suite struct StreamTests {
+  @Test func aSessionGetsBetterByItself() throws {
+    let model = sampleModel()
+    let packed = try pack(model)
+    let exact = try outputs(Session(Model(source: ModelSource(bytes: buffer(model)))))
+    let stream = ModelStream()
+    defer { stream.close() }
+    var session: Session?
+    var generations: [Int] = []
+    for start in stride(from: 0, to: packed.count, by: 500) {
+      try append(packed[start..<min(start + 500, packed.count)], to: stream)
+      if session == nil, stream.status.state == .usable { session = try Session(stream.model()) }
+      guard let session else {
+        #expect(throws: SwiftletError.self) { try stream.model() }
+        usleep(2000)
+        continue
+      }
+      _ = try outputs(session)
+      generations.append(session.generation)
+    }
+    let last = try stream.wait(until: soon()) { $0.state == .complete }
+    #expect(last.receivedByteCount == packed.count && last.generationByteCount == packed.count)
+    let all = try #require(session)
+    #expect(try outputs(all) == exact)
+    #expect(all.generation == last.generation)
+    #expect(generations == generations.sorted() && Set(generations).count > 1)
+    #expect(stream.tensorStatus.allSatisfy { $0.planes == $0.planeCount })
+  }
+
+  @Test func runsAndAppendsInSeveralThreadsAgreeOnGenerations() throws {
+    let model = sampleModel(seed: 5)
+    let packed = try pack(model)
+    let exact = try outputs(Session(Model(source: ModelSource(bytes: buffer(model)))))
+    for round in 0..<5 {
+      let stream = ModelStream()
+      defer { stream.close() }
+      try append(packed[0..<packed.count / 2], to: stream)
+      _ = try stream.wait(until: soon()) { $0.state == .usable }
+      // What a generation answered once, it answers always.
+      nonisolated(unsafe) var answers: [Int: [Float]] = [:]
+      nonisolated(unsafe) var disagreements = 0
+      let lock = Lock()
+      try ThreadPool(width: 3).parallel(3) { index, _ in
+        if index == 0 {
+          for start in stride(from: packed.count / 2, to: packed.count, by: 90 + round) {
+            try? append(packed[start..<min(start + 90 + round, packed.count)], to: stream)
+          }
+          return
+        }
+        guard let session = try? Session(stream.model()) else { return }
+        for _ in 0..<200 {
+          guard let y = try? outputs(session) else { continue }
+          lock.locked {
+            if let known = answers[session.generation], known != y { disagreements += 1 }
+            answers[session.generation] = y
+          }
+        }
+      }
+      #expect(disagreements == 0)
+      _ = try stream.wait(until: soon()) { $0.state == .complete }
+      #expect(try outputs(Session(stream.model())) == exact)
+    }
+  }
+
+  /// 2,000 schedules of cuts, reordering, duplicates and damage end exact, or in an error that names the damage.
+  @Test func everyScheduleEndsExactOrInAnError() throws {
+    let model = sampleModel(seed: 9)
+    let packed = try pack(model)
+    for seed in UInt64(0)..<2000 {
+      var numbers = Numbers(seed)
+      let receiver = ContainerReceiver()
+      var image: ContainerImage?
+      func send(_ bytes: [UInt8], _ offset: Int) throws {
+        let whole = try bytes.withUnsafeBytes { try receiver.append($0, at: offset) }
+        if image == nil, let container = receiver.container { image = try ContainerImage(container) }
+        try image?.take(whole, from: receiver)
+      }
+      try send(Array(packed[..<32]), 0)
+      var isDamaged = false
+      while !receiver.isComplete {
+        let missing = try #require(receiver.missing(in: 0..<packed.count).randomElement(using: &numbers))
+        let start = max(0, missing.lowerBound - Int.random(in: 0...40, using: &numbers))
+        let end = min(packed.count, start + Int.random(in: 1...packed.count / 3, using: &numbers))
+        var bytes = Array(packed[start..<end])
+        if Int.random(in: 0..<6, using: &numbers) == 0 {
+          bytes[Int.random(in: bytes.indices, using: &numbers)] ^= UInt8.random(in: 1...255, using: &numbers)
+          isDamaged = true
+        }
+        do { try send(bytes, start) } catch let e as SwiftletError {
+          #expect(isDamaged && e.code == .parse)
+        }
+      }
+      try send([], 0)
+      let end = try #require(image)
+      #expect(end.isComplete)
+      try end.verify()
+      #expect(end.files[0].byteCount == model.count)
+    }
+  }
+
+  @Test func aStreamThatIsNoContainerEndsInAnError() throws {
+    let stream = ModelStream()
+    defer { stream.close() }
+    let e = #expect(throws: SwiftletError.self) { try append(Array("<!DOCTYPE html>".utf8)[...] + Array(repeating: 0, count: 40), to: stream) }
+    #expect(e?.code == .parse)
+  }
+
+  @Test func waitingHasADeadlineAndEndsWithTheStream() throws {
+    let stream = ModelStream()
+    let e = #expect(throws: SwiftletError.self) { _ = try stream.wait(until: sws_now() + 1_000_000) { $0.state == .complete } }
+    #expect(e?.code == .deadline)
+    stream.close()
+    #expect(throws: SwiftletError.self) { _ = try stream.wait { $0.state == .complete } }
+  }
+}
