@@ -10,6 +10,13 @@ public final class Packer {
     public let originalBytes: Int
     public let packedBytes: Int
     public let planeTensors: Int
+    /// What the weights lack after so many bytes.
+    public let curve: [Point]
+  }
+  public struct Point {
+    public let bytes: Int
+    /// Squared error of the weights over their sum of squares, averaged over tensors by their gains.
+    public let error: Double
   }
 
   private let source: PackSource
@@ -42,12 +49,29 @@ public final class Packer {
     }
     let rest = try source.restSegments().map { try writer.append(chunk: Compression.compress($0)) }
     try writer.flush()
-    let steps = order.steps(tensors, gains: gains ?? source.pieces.map { _ in 1 })
+    let gains = gains ?? source.pieces.map { _ in 1 }
+    let steps = order.steps(tensors, gains: gains)
     var container = ContainerWriter(source, rest, tensors, steps)
     try container.write(to: output, scratch: scratch)
     return Result(
       originalBytes: source.files.reduce(0) { $0 + $1.bytes.byteCount }, packedBytes: container.byteCount,
-      planeTensors: tensors.count)
+      planeTensors: tensors.count, curve: Self.curve(tensors, steps, gains, size: container.byteCount))
+  }
+
+  private static func curve(
+    _ tensors: [PackedTensor], _ steps: [(tensor: Int, step: Int)], _ gains: [Double], size: Int
+  ) -> [Point] {
+    var bytes = size - tensors.reduce(0) { sum, t in t.chunks.reduce(sum) { $0 + $1.length } }
+    let total = zip(tensors, gains).reduce(0) { $0 + ($1.0.energy > 0 ? $1.1 : 0) }
+    var left = total
+    var points = [Point(bytes: bytes, error: total > 0 ? 1 : 0)]
+    for (tensor, step) in steps {
+      let t = tensors[tensor]
+      bytes += t.bytes(ofStep: step)
+      if t.energy > 0 { left -= gains[tensor] * (t.errors[step] - t.errors[step + 1]) / t.energy }
+      points.append(Point(bytes: bytes, error: bytes == size || total <= 0 ? 0 : max(left / total, 0)))
+    }
+    return points
   }
 
   private func encode(_ piece: PackSource.Piece, _ writer: inout FileWriter, _ done: Int, _ total: Int) throws -> PackedTensor {

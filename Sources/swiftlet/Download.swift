@@ -29,22 +29,32 @@ final class Download {
   }
 
   func run(into sink: StreamSink) throws {
-    var header: [UInt8] = []
-    try persist(1) { [self] in
-      header = []
-      try transfer(from: 0, to: 31) { header += $0.prefix(32 - header.count) }
-      return header.count >= 32
-    }
-    try sink.resume(header: header)
+    if sink.hasCache { try sink.resume(header: header()) }
+    guard !sink.isComplete else { return }
+    var throttle = Throttle(rate)
     try persist(sink.count) { [self] in
       do {
-        try transfer(from: sink.count, to: nil) { bytes, offset in try sink.append(bytes, at: offset) }
+        try transfer(from: sink.count, to: nil) { bytes, offset in
+          try sink.append(bytes, at: offset)
+          throttle.pause(after: bytes.count)
+        }
       } catch let e as SwiftletError where e.code == .parse {
         try sink.rewind()
         throw e
       }
       return sink.isComplete
     } progress: { sink.count }
+  }
+
+  /// The first bytes of the container.
+  private func header() throws -> [UInt8] {
+    var header: [UInt8] = []
+    try persist(0) { [self] in
+      header = []
+      try transfer(from: 0, to: 31) { bytes, _ in header += bytes.prefix(32 - header.count) }
+      return header.count == 32
+    }
+    return header
   }
 
   /// Calls `attempt` until it returns true.
@@ -65,10 +75,6 @@ final class Download {
       if failures >= Self.attempts { throw last }
       usleep(UInt32(min(Self.longestPause, 0.1 * Double(1 << failures)) * 1e6))
     }
-  }
-
-  private func transfer(from start: Int, to end: Int?, _ take: @escaping (UnsafeRawBufferPointer) throws -> Void) throws {
-    try transfer(from: start, to: end) { bytes, _ in try take(bytes) }
   }
 
   /// One request for bytes from `start` on.
@@ -95,7 +101,6 @@ final class Download {
     set(78, 20)  // CONNECTTIMEOUT, seconds
     set(19, 1)  // LOW_SPEED_LIMIT, bytes per second
     set(20, 30)  // LOW_SPEED_TIME, seconds
-    if let rate { set(30146, rate) }  // MAX_RECV_SPEED_LARGE
     let write: @convention(c) (UnsafeMutableRawPointer?, Int, Int, UnsafeMutableRawPointer?) -> Int = { data, size, count, me in
       guard let data, let me else { return 0 }
       return Unmanaged<Receiver>.fromOpaque(me).takeUnretainedValue().take(data, size * count)

@@ -26,6 +26,8 @@ struct Pack: ParsableCommand {
   @Option(help: "In which order weights are sent.") var order = PackOrder.sensitivity
   @Option(help: ArgumentHelp("Measure on inputs of this folder what matters to the outputs.", valueName: "dir"), completion: .directory)
   var calibrate: String?
+  @Option(help: ArgumentHelp("Print bytes against error, and draw the curve.", valueName: "file.svg"), completion: .file(extensions: ["svg"]))
+  var report: String?
   @OptionGroup var threads: ThreadOption
 
   func run() throws {
@@ -42,6 +44,10 @@ struct Pack: ParsableCommand {
     bar.clear()
     try file.keep()
     let ratio = Double(result.packedBytes) / Double(max(result.originalBytes, 1))
+    if let report {
+      print(PackReport(result).table)
+      try ValueFiles.write(Data(PackReport(result).svg.utf8), report)
+    }
     print("\(result.originalBytes) bytes in, \(result.packedBytes) out (\(ratio.short(4))), \(result.planeTensors) tensors in planes")
   }
 }

@@ -10,7 +10,10 @@ final class StreamSink {
   /// Bytes that are there, from the beginning on.
   private(set) var count = 0
 
-  /// Takes over what the cache has.
+  /// Whether there is something to go on from.
+  var hasCache: Bool { file >= 0 && lseek(file, 0, SEEK_END) > 0 }
+
+  /// - Parameter cache: a file to keep what arrives in, and to go on from.
   init(_ stream: ModelStream, cache: String?) throws {
     self.stream = stream
     path = cache
@@ -23,12 +26,11 @@ final class StreamSink {
   deinit { if file >= 0 { close(file) } }
 
   /// Gives the stream what the cache has, if it begins like the container that is to come.
-  /// - Parameter header: the first bytes of that container; nil: not known.
-  func resume(header: [UInt8]?) throws {
-    guard file >= 0 else { return }
+  /// - Parameter header: the first bytes of that container.
+  func resume(header: [UInt8]) throws {
     var known = [UInt8](repeating: 0, count: 32)
     let n = pread(file, &known, known.count, 0)
-    guard n == known.count, header == nil || header == known else { return try restart() }
+    guard n == known.count, header == known else { return try restart() }
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     while true {
       let n = pread(file, &buffer, buffer.count, off_t(count))

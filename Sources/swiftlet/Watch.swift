@@ -108,9 +108,8 @@ struct Watch: ParsableCommand {
     let descriptor = source == "-" ? STDIN_FILENO : open(source, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw SwiftletError(.io, "'\(source)': \(String(cString: strerror(errno)))") }
     defer { if source != "-" { close(descriptor) } }
-    let perSecond = rate?.bytesPerSecond ?? .max
-    var buffer = [UInt8](repeating: 0, count: min(1 << 16, max(perSecond / 20, 1)))
-    let start = sws_now()
+    var throttle = Throttle(rate?.bytesPerSecond)
+    var buffer = [UInt8](repeating: 0, count: min(1 << 16, max((rate?.bytesPerSecond ?? .max) / 20, 1)))
     var total = 0
     while true {
       let n = read(descriptor, &buffer, buffer.count)
@@ -119,9 +118,7 @@ struct Watch: ParsableCommand {
       if n == 0 { return }
       try buffer[..<n].withUnsafeBytes { try sink.append($0, at: total) }
       total += n
-      let due = UInt64(Double(total) / Double(perSecond) * 1e9)
-      let elapsed = sws_now() - start
-      if due > elapsed { usleep(UInt32(min((due - elapsed) / 1000, 1_000_000))) }
+      throttle.pause(after: n)
     }
   }
 }

@@ -11,7 +11,7 @@ typedef struct {
 
 /* The tests of each file, ended by a NULL name. */
 extern const test basic_tests[], model_tests[], tensor_tests[], session_tests[], value_tests[], thread_tests[],
-    hook_tests[], misuse_tests[];
+    hook_tests[], misuse_tests[], stream_tests[];
 
 /* Passed as &error to calls inside EXPECT; freed and NULL after each. */
 extern swl_error *error;

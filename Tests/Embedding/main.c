@@ -93,12 +93,13 @@ const char *write_file(const char *name, const void *data, size_t size) {
 }
 
 int main(int argc, char **argv) {
-  const test *files[8];
+  const test *files[9];
   int failed = 0;
   size_t i;
   char command[64];
   files[0] = basic_tests, files[1] = model_tests, files[2] = tensor_tests, files[3] = session_tests;
   files[4] = value_tests, files[5] = thread_tests, files[6] = hook_tests, files[7] = misuse_tests;
+  files[8] = stream_tests;
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (mkdtemp(folder) == NULL) return 2;
   for (i = 0; i < COUNT(files); i++) {

@@ -1,4 +1,4 @@
-/* Sections 1, 2 and 10 of the header, and element types. */
+/* Sections 1, 2 and 11 of the header, and element types. */
 #include "check.h"
 #include <math.h>
 #include <string.h>
