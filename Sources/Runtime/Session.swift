@@ -116,7 +116,7 @@ public final class Session: @unchecked Sendable {
       arena = try environment.allocator.allocate(plan.memory.arenaBytes)
     }
     runs += 1
-    environment.seed = options.isDeterministic ? 1 : runs &* 0x9e37_79b9_7f4a_7c15 ^ sws_now()
+    environment.begin(seed: options.isDeterministic ? 1 : runs &* 0x9e37_79b9_7f4a_7c15 ^ sws_now())
     return try execute(plan, values, wanted ?? model.outputs.map(\.name), destinations)
   }
 

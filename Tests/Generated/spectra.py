@@ -41,7 +41,7 @@ def stft(c):
 def window(c):
   op = c.pick(["HannWindow", "HammingWindow", "BlackmanWindow"])
   c.node(op, [np.array(c.integer(1, 20), c.pick([np.int32, np.int64]))], periodic=c.pick([None, 0, 1]),
-         output_datatype=c.pick([None, 1, 11, 10]), since=17)
+         output_datatype=c.pick([None, 1, 11]), since=17)
 
 
 @family(20)

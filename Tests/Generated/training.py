@@ -25,6 +25,19 @@ def losses(c):
            since=12 if ignored != -1 else 13)
 
 
+def adam(rate, step, groups, kw):
+  r, a, b = float(rate), kw["alpha"], kw["beta"]
+  made = [[], [], []]
+  for x, g, v, h in zip(*groups):
+    g = (kw["norm_coefficient"] or 0) * x + g
+    v, h = a * v + (1 - a) * g, b * h + (1 - b) * g * g
+    rate = r * np.sqrt(1 - b ** int(step)) / (1 - a ** int(step)) if step > 0 else r
+    x = (1 - (kw["norm_coefficient_post"] or 0)) * (x - rate * v / (np.sqrt(h) + kw["epsilon"]))
+    for values, y in zip(made, (x, v, h)):
+      values.append(y.astype(np.float32))
+  return made[0] + made[1] + made[2]
+
+
 @family(45)
 def optimizers(c):
   op = c.pick(["Adagrad", "Momentum", "Adam"])
@@ -41,4 +54,6 @@ def optimizers(c):
   else:
     inputs = [rate, step, *group(), *group(), *group(), *group(True)]
     kw = {"alpha": 0.9, "beta": 0.99, "epsilon": 1e-3, "norm_coefficient": c.pick([None, 0.01]), "norm_coefficient_post": c.pick([None, 0.02])}
-  c.node(op, inputs, outputs=many * (3 if op == "Adam" else 2), domain=TRAINING, since=1, until=1, constants=(), attributes=kw, form="node")
+  # The reference evaluator's Adam turns float32 into double.
+  expect = {"expect": adam(rate, step, [inputs[2 + k * many : 2 + (k + 1) * many] for k in range(4)], kw)} if op == "Adam" else {}
+  c.node(op, inputs, outputs=many * (3 if op == "Adam" else 2), domain=TRAINING, since=1, until=1, constants=(), attributes=kw, form="node", **expect)

@@ -64,7 +64,7 @@ def classifier(c):
   # Two classes with scores of their own are left out: onnxruntime's labels for them are 0 and 1 whatever the model says.
   features, classes = c.integer(1, 4), c.pick([1, 3, 4])
   with_base = c.chance(0.3) and classes > 2
-  trees = old_form(c, features, classes, "class", with_base or c.flag())
+  trees = old_form(c, features, classes, "class", True)
   classes = max(classes, 2)
   ml(c, "TreeEnsembleClassifier", [inputs(c, features)], outputs=2, until=3, post_transform=c.pick(TRANSFORMS),
      base_values=[float(v) for v in c.data((classes,))] if with_base else None, **trees,
@@ -87,8 +87,9 @@ def ensemble(c):
   kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
   tensor = lambda name, kind, v: helper.make_tensor(name, kind, [len(v)], v)
   mode = c.integer(0, 5)
+  # onnxruntime has SOFTMAX and LOGISTIC the other way round.
   x = inputs(c, features).astype(dtype)
-  ml(c, "TreeEnsemble", [x], since=5, n_targets=targets, aggregate_function=c.integer(0, 3), post_transform=c.pick([0, 1, 2, 3]),
+  ml(c, "TreeEnsemble", [x], since=5, n_targets=targets, aggregate_function=c.integer(0, 3), post_transform=c.pick([0, 0, 3]),
      tree_roots=roots, nodes_featureids=[n[0] for n in nodes], nodes_splits=tensor("s", kind, [n[1] for n in nodes]),
      nodes_modes=tensor("m", TensorProto.UINT8, [mode if c.chance(0.7) else c.integer(0, 5) for _ in nodes]),
      nodes_truenodeids=[n[2] for n in nodes], nodes_trueleafs=[int(n[3]) for n in nodes],

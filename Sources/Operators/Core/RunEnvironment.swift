@@ -76,11 +76,26 @@ public final class RunEnvironment {
   public let scratch: ScratchStack
   /// Seed of random operators that give none; changes from run to run unless the session is deterministic.
   public var seed: UInt64 = 0
+  /// How far a run has read the random stream of each node with a seed: a node in a loop goes on where it stopped.
+  private var positions: [ObjectIdentifier: UInt64] = [:]
 
   public init(pool: ThreadPool, allocator: Allocator, cancellation: Cancellation) {
     self.pool = pool
     self.allocator = allocator
     self.cancellation = cancellation
     self.scratch = ScratchStack(allocator: allocator)
+  }
+
+  /// Begins a run: streams start anew.
+  public func begin(seed: UInt64) {
+    self.seed = seed
+    positions.removeAll(keepingCapacity: true)
+  }
+
+  /// The place from which the node reads its stream, and `count` behind it from now on.
+  func advance(_ node: KernelContext, by count: UInt64) -> UInt64 {
+    let start = positions[ObjectIdentifier(node)] ?? 0
+    positions[ObjectIdentifier(node)] = start &+ count
+    return start
   }
 }

@@ -3,7 +3,8 @@ import Kernels
 import Tensors
 
 /// Random numbers by Philox4x32-10. The key is the bits of the attribute `seed`; without one it comes from the session's
-/// seed (see `RunEnvironment`) and the node's name.
+/// seed (see `RunEnvironment`) and the node's name. Within a run a node reads one stream: in a loop each iteration goes on
+/// where the one before stopped.
 enum RandomOperators {
   static let definitions = [
     plain("RandomUniform", uniform, .float("low", 0), .float("high", 1)),
@@ -13,14 +14,14 @@ enum RandomOperators {
     bernoulli, multinomial,
   ]
 
-  private static func generator(_ c: some NodeReading, _ r: RunContext) throws -> Philox {
-    if let seed = try c.optionalFloat("seed") { return Philox(key: UInt64(seed.bitPattern)) }
+  private static func key(_ c: KernelContext, _ r: RunContext) throws -> UInt64 {
+    if let seed = try c.optionalFloat("seed") { return UInt64(seed.bitPattern) }
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
     for b in r.node.name.utf8 { hash = (hash ^ UInt64(b)) &* 0x100_0000_01b3 }
     let key = r.environment.seed ^ hash
     // The next draw in this run, by this node or another, is another one.
     r.environment.seed = r.environment.seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Philox(key: key)
+    return key
   }
 
   private typealias Distribution = @Sendable (_ pair: (Double, Double), _ a: Double, _ b: Double) -> (Double, Double)
@@ -31,29 +32,31 @@ enum RandomOperators {
     return (mean + radius * cos(2 * .pi * u.1), mean + radius * sin(2 * .pi * u.1))
   }
 
-  /// `count` numbers, in parallel.
+  /// The next `count` numbers of the node's stream, in parallel.
   private static func draw(
-    _ r: RunContext, _ g: Philox, _ count: Int, _ f: (_ pair: (Double, Double)) -> (Double, Double)
+    _ c: KernelContext, _ r: RunContext, _ count: Int, _ f: (_ pair: (Double, Double)) -> (Double, Double)
   ) throws -> Tensor {
+    let g = Philox(key: try key(c, r))
+    let start = r.environment.advance(c, by: UInt64(count / 2 + count % 2))
     let wide = try r.temporary(.double, [count])
     let p = wide.pointer(Double.self)
     r.pool.parallel(over: count / 2 + count % 2, grain: 4096) { range in
       for i in range {
-        let v = f(g.uniforms(UInt64(i)))
+        let v = f(g.uniforms(start &+ UInt64(i)))
         p[2 * i] = v.0
         if 2 * i + 1 < count { p[2 * i + 1] = v.1 }
       }
     }
     return wide
   }
-  private static func fill(_ c: some NodeReading, _ r: RunContext, _ d: Distribution, _ names: [String]) throws {
+  private static func fill(_ c: KernelContext, _ r: RunContext, _ d: Distribution, _ names: [String]) throws {
     let y = try r.output(0)
     let a = try Double(c.float(names[0]))
     let b = try Double(c.float(names[1]))
     // Below 1 in the output's type as well.
     let isDouble = y.type == .double
     func cut(_ u: Double) -> Double { isDouble ? u : (u * 0x1p24).rounded(.down) * 0x1p-24 }
-    let wide = try draw(r, generator(c, r), y.count) { d((cut($0.0), cut($0.1)), a, b) }
+    let wide = try draw(c, r, y.count) { d((cut($0.0), cut($0.1)), a, b) }
     try Cast.apply(.double, wide.data, to: y.type, y.data, y.count, pool: r.pool)
   }
 
@@ -93,7 +96,7 @@ enum RandomOperators {
       { r in
         let x = try r.input(0)
         let y = try r.output(0)
-        let wide = try draw(r, generator(c, r), x.count) { $0 }
+        let wide = try draw(c, r, x.count) { $0 }
         let p = try r.temporary(.double, [x.count])
         try Cast.apply(x.type, x.data, to: .double, p.data, x.count, pool: r.pool)
         let drawn = try r.temporary(.bool, [x.count])
@@ -120,7 +123,7 @@ enum RandomOperators {
         let (batch, classes) = (x.shape[0], x.shape[1])
         let samples = try c.int("sample_size")
         let logits = try x.doubles()
-        let u = try draw(r, generator(c, r), Checked.multiply(batch, samples)) { $0 }
+        let u = try draw(c, r, Checked.multiply(batch, samples)) { $0 }
         let chosen = try r.temporary(.int64, [batch, samples])
         for b in 0..<batch {
           let row = logits[b * classes..<(b + 1) * classes]

@@ -34,7 +34,9 @@ enum MapOperators {
         }
         let shape = [1, values.count]
         if type == .string {
-          let text = try LabelValue.strings(of: map.values)
+          // Six decimals, as onnxruntime (std::to_string) has them: the specification doesn't say.
+          let text = map.values.type == .float
+            ? map.values.elements(Float.self).map { StringConversion.fixed(Double($0)) } : try LabelValue.strings(of: map.values)
           return try r.setOutput(0, Tensor(strings: values.map { $0.map { text[$0] } ?? "" }, shape))
         }
         let numbers = map.values.type == .string ? try map.values.strings.map(LabelValue.number) : try map.values.doubles()

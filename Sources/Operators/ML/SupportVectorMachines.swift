@@ -185,7 +185,11 @@ enum SupportVectorMachines {
 
     private func finished(_ scores: [Double]) -> [Double] {
       var s = scores
-      if s.count == 1, width == 2 { s = [-s[0], s[0]] }
+      if s.count == 1, width == 2 {
+        // What both references make of one score: softmax takes it for a probability.
+        if transform == .softmax || transform == .softmaxZero { return [1 - s[0], s[0]] }
+        s = [-s[0], s[0]]
+      }
       transform.apply(&s, width: s.count)
       return s
     }

@@ -42,7 +42,10 @@ enum Dropout {
         let mask = try r.output(1)
         return try fillOnes(mask)
       }
-      try drop(x, ratio, seed.map { UInt64(bitPattern: Int64($0)) } ?? r.environment.seed, r)
+      // In a loop each iteration drops others.
+      let start = r.environment.advance(c, by: UInt64(x.count))
+      let first = seed.map { UInt64(bitPattern: Int64($0)) } ?? r.environment.seed
+      try drop(x, ratio, first &+ start &* step, r)
     }
   }
 
@@ -80,8 +83,9 @@ enum Dropout {
   }
 
   /// Sebastiano Vigna's SplitMix64.
+  private static let step: UInt64 = 0x9e37_79b9_7f4a_7c15
   private static func splitMix(_ state: inout UInt64) -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
+    state &+= step
     var z = state
     z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
     z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb

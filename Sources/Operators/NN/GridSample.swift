@@ -38,8 +38,10 @@ enum GridSample {
     let mode: Mode
     let padding: Padding
     let alignCorners: Bool
+    let isDouble: Bool
 
     init(_ c: KernelContext, _ modes: [String]) throws {
+      isDouble = c.elementType(1) == .double
       let name = try c.string("mode")
       guard let i = modes.firstIndex(of: name) else { throw SwiftletError(.invalidModel, "mode is '\(name)'") }
       mode = [.linear, .nearest, .cubic][i]
@@ -52,9 +54,10 @@ enum GridSample {
       alignCorners = try c.bool("align_corners")
     }
 
-    /// The position of a coordinate along an axis of n elements.
+    /// The position of a coordinate along an axis of n elements, as exact as the grid.
     func position(_ g: Double, _ n: Int) -> Double {
-      var x = Double(Float(alignCorners ? (g + 1) / 2 * Double(n - 1) : ((g + 1) * Double(n) - 1) / 2))
+      var x = alignCorners ? (g + 1) / 2 * Double(n - 1) : ((g + 1) * Double(n) - 1) / 2
+      if !isDouble { x = Double(Float(x)) }
       if mode == .nearest { x = x.rounded(.toNearestOrEven) }
       let low = alignCorners ? 0 : -0.5, high = Double(n) - (alignCorners ? 1 : 0.5)
       if x < low || x > high {

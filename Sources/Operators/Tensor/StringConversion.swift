@@ -83,19 +83,35 @@ enum StringConversion {
     return sign + String(digits[...exponent]) + "." + String(digits[(exponent + 1)...])
   }
 
+  /// With six decimals, as C's %f writes it.
+  static func fixed(_ x: Double) -> String {
+    guard x.isFinite else { return x.isNaN ? "nan" : x < 0 ? "-inf" : "inf" }
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
+      guard let base = buffer.baseAddress else { return "" }
+      _ = withVaList([x]) { vsnprintf(base, buffer.count, "%f", $0) }
+      return String(cString: base)
+    }
+  }
+
   /// A tensor of int64, uint64, double or float that holds the numbers that the strings say.
   static func numbers(_ x: Tensor, for type: ElementType) throws -> Tensor {
     if type == .uint64 { return try Tensor(.uint64, x.strings.map { try UInt64($0) ?? UInt64(bitPattern: integer($0)) }, x.shape) }
-    if type.isInteger || type == .bool { return try Tensor(x.strings.map(integer), x.shape) }
+    if type == .bool { return try Tensor(x.strings.map { try truth($0) ? 1 : 0 } as [Int64], x.shape) }
+    if type.isInteger { return try Tensor(x.strings.map(integer), x.shape) }
     if type == .double { return try Tensor(x.strings.map(double), x.shape) }
     return try Tensor(x.strings.map { try single($0) }, x.shape)
   }
   private static func integer(_ s: String) throws -> Int64 {
     let text = s.hasPrefix("+") ? String(s.dropFirst()) : s
     if let n = Int64(text) { return n }
-    if s == "True" || s == "true" { return 1 }
-    if s == "False" || s == "false" { return 0 }
     return Int64(try Checked.int(try double(s), "the string '\(s)'"))
+  }
+  private static func truth(_ s: String) throws -> Bool {
+    switch s {
+    case "True", "true": true
+    case "False", "false": false
+    default: try double(s) != 0
+    }
   }
   static func double(_ s: String) throws -> Double { try parse(s, strtod) }
   static func single(_ s: String) throws -> Float { try parse(s, strtof) }

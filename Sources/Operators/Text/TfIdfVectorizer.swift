@@ -55,17 +55,16 @@ enum TfIdfVectorizer {
     private let lengths: ClosedRange<Int>
     private let skips: Int
     private let mode: String
-    private let weights: [Float]
+    /// Of each column: that of its n-gram.
+    private var weights: [Float]
     let width: Int
 
     init(_ c: some NodeReading, width: Int) throws {
       self.width = width
       mode = try c.string("mode")
       guard ["TF", "IDF", "TFIDF"].contains(mode) else { throw SwiftletError(.invalidModel, "the mode '\(mode)'") }
-      weights = try c.optionalFloats("weights") ?? []
-      guard weights.isEmpty || weights.count >= width else {
-        throw SwiftletError(.invalidModel, "\(weights.count) weights for \(width) columns")
-      }
+      weights = Array(repeating: 1, count: width)
+      let given = try c.optionalFloats("weights") ?? []
       let (low, high) = try (c.int("min_gram_length"), c.int("max_gram_length"))
       guard low >= 1, low <= high else { throw SwiftletError(.invalidModel, "n-grams of \(low) to \(high) items") }
       lengths = low...high
@@ -88,6 +87,10 @@ enum TfIdfVectorizer {
       numbers = known
       let starts = try c.ints("ngram_counts")
       let columns = try c.ints("ngram_indexes")
+      guard given.isEmpty || given.count >= columns.count else {
+        throw SwiftletError(.invalidModel, "\(given.count) weights for \(columns.count) n-grams")
+      }
+      for (column, weight) in zip(columns, given) where weights.indices.contains(column) { weights[column] = weight }
       var id = 0
       for (i, start) in starts.enumerated() {
         let end = i + 1 < starts.count ? starts[i + 1] : pool.count
@@ -146,8 +149,7 @@ enum TfIdfVectorizer {
         }
       }
       for k in 0..<width where mode != "TF" {
-        let weight = weights.isEmpty ? 1 : weights[k]
-        out[k] = mode == "IDF" ? (out[k] > 0 ? weight : 0) : out[k] * weight
+        out[k] = mode == "IDF" ? (out[k] > 0 ? weights[k] : 0) : out[k] * weights[k]
       }
     }
   }
