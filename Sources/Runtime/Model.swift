@@ -50,13 +50,13 @@ public final class Model: @unchecked Sendable {
     let outputNames = graph.outputs.map { graph[$0].name }
     let environment = RunEnvironment(
       pool: try ThreadPool(width: 1), allocator: Allocator(limit: limits.memory), cancellation: cancellation)
-    if limits.optimizes {
-      report = try Passes.optimize(graph, PassContext(environment: environment))
-    } else {
-      report = PassReport()
+    do {
+      report = limits.optimizes ? try Passes.optimize(graph, PassContext(environment: environment)) : PassReport()
+      try cancellation.check()
+      program = try Program(graph)
+    } catch let e as SwiftletError {
+      throw Self.completed(e, source, overridden, limits)
     }
-    try cancellation.check()
-    program = try Program(graph)
     inputs = graph.inputs.map { Port(name: graph[$0].name, type: graph[$0].type) }
     outputs = zip(graph.outputs, outputNames).map { Port(name: $1, type: graph[$0].type) }
   }
@@ -78,47 +78,6 @@ public final class Model: @unchecked Sendable {
       }
       return try slot.get(make)
     }
-  }
-
-  /// Everything that is wrong or unsupported in a graph whose functions are inlined.
-  public static func problems(in graph: Graph, _ limits: ModelLimits = ModelLimits()) throws -> [SwiftletError] {
-    var problems: [SwiftletError] = []
-    var count = 0
-    func visit(_ g: Graph) {
-      for node in g.nodes {
-        count += 1
-        func report(_ code: SwiftletError.Code, _ text: String) {
-          problems.append(SwiftletError(code, text, node: node.name, operatorName: node.qualifiedOpType))
-        }
-        if node.domain == InternalDomain.name {
-          report(.unsupported, "the domain '\(node.domain)' is not for models")
-        } else if let newest = Registry.newestOpset[node.domain], node.version > newest {
-          report(.unsupported, "operator set \(node.version) of '\(node.domain)' is newer than \(newest), the newest that is supported")
-        } else if let definition = Registry.find(node) {
-          for p in definition.problems(node, inputTypes: node.inputs.map { $0.flatMap { g[$0].type } }) {
-            report(.invalidModel, p)
-          }
-        } else {
-          report(.unsupported, Registry.reason(node))
-        }
-        for sub in node.subgraphs { visit(sub) }
-      }
-    }
-    visit(graph)
-    if count > limits.nodes { throw SwiftletError(.limit, "the model has \(count) nodes, the limit is \(limits.nodes)") }
-    return problems
-  }
-
-  /// Lists all problems in one error.
-  private static func validate(_ graph: Graph, _ limits: ModelLimits) throws {
-    let problems = try problems(in: graph, limits)
-    guard let first = problems.first else { return }
-    if problems.count == 1 { throw first }
-    let worst = problems.first { $0.code == .unsupported } ?? first
-    let shown = problems.prefix(100).map { "  " + $0.description }.joined(separator: "\n")
-    let more = problems.count > 100 ? "\n  ... and \(problems.count - 100) more" : ""
-    throw SwiftletError(
-      worst.code, "\(problems.count) problems:\n\(shown)\(more)", node: worst.node, operatorName: worst.operatorName)
   }
 }
 

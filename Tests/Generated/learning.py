@@ -143,8 +143,7 @@ def label_encoder_1(c):
 def category_mapper(c):
   strings = c.flag()
   x = np.array([c.pick(["a", "b", "zz"]) for _ in range(6)], object) if strings else c.rng.integers(0, 5, 6).astype(np.int64)
-  ml(c, "CategoryMapper", [x.reshape(2, 3)], cats_int64s=[1, 2, 3], cats_strings=["a", "b", "c"], default_string="none", default_int64=-7,
-     only="onnxruntime")
+  ml(c, "CategoryMapper", [x.reshape(2, 3)], cats_int64s=[1, 2, 3], cats_strings=["a", "b", "c"], default_string="none", default_int64=-7)
 
 
 @family(20)

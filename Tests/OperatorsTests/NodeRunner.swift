@@ -1,3 +1,4 @@
+import CSystem
 import Graphs
 import Kernels
 @testable import Operators
@@ -16,15 +17,17 @@ enum NodeRunner {
 
   static func run(
     _ op: String, _ inputs: [Tensor?], version: Int = 21, domain: String = "", outputs: Int = 1,
-    _ attributes: [String: Attribute] = [:], memoryLimit: Int = 1 << 28
+    _ attributes: [String: Attribute] = [:], memoryLimit: Int = 1 << 28, seconds: Int = 60
   ) throws -> [Tensor] {
     let node = node(op, inputs: inputs.map { $0 != nil }, outputs: outputs, version: version, domain: domain, attributes)
     guard let definition = Registry.find(node) else { throw SwiftletError(.unsupported, Registry.reason(node)) }
     let types = inputs.map { $0.map { ValueType.tensor($0.type, nil) } }
     let kernel = try definition.kernel(
       KernelContext(node: node, definition: definition, inputTypes: types, constants: inputs.map { _ in nil }))
+    let cancellation = Cancellation()
+    cancellation.deadline = sws_now() + UInt64(seconds) * 1_000_000_000
     let environment = RunEnvironment(
-      pool: try ThreadPool(width: 2), allocator: Allocator(limit: memoryLimit), cancellation: Cancellation())
+      pool: try ThreadPool(width: 2), allocator: Allocator(limit: memoryLimit), cancellation: cancellation)
     let context = RunContext(
       node: node, definition: definition, environment: environment, inputs: inputs.map { $0.map(Value.tensor) })
     return try context.execute(kernel).map { v in

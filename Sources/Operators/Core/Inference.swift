@@ -28,7 +28,10 @@ public struct Inference {
 
   /// - Parameter inputs: types of the graph's inputs, where more is known than the graph declares.
   /// - Parameter captured: types of the captured values (`graph.captures`), where known.
-  public func run(_ graph: Graph, inputs: [ValueType?] = [], captured: [ValueType?] = []) throws -> InferredGraph {
+  /// - Parameter report: takes the errors of nodes, and inference goes on without their outputs; nil: the first one is thrown.
+  public func run(
+    _ graph: Graph, inputs: [ValueType?] = [], captured: [ValueType?] = [], report: ((SwiftletError) -> Void)? = nil
+  ) throws -> InferredGraph {
     var r = InferredGraph(
       types: graph.values.map(\.type), constants: graph.values.map(\.constant),
       dimensions: Array(repeating: nil, count: graph.values.count),
@@ -48,7 +51,9 @@ public struct Inference {
           r.isSpent[id.index] = true
         }
       } catch let e as SwiftletError {
-        throw e.at(node: node.name, operatorName: node.qualifiedOpType)
+        let error = e.at(node: node.name, operatorName: node.qualifiedOpType)
+        guard let report else { throw error }
+        report(error)
       }
     }
     return r

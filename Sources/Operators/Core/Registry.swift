@@ -6,6 +6,11 @@ public enum Registry {
   /// The newest operator sets that are covered.
   public static let newestOpset = ["": 28, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1, "com.microsoft": 1]
 
+  /// Operators of the standard that are left out, and why.
+  private static let refused = [
+    "ai.onnx.preview.training.Gradient": "gradients aren't supported: this is a training step, and Swiftlet runs models"
+  ]
+
   private static let byName: [String: [OperatorDefinition]] = Dictionary(
     grouping: operatorTable.flatMap { $0 }, by: \.qualifiedName)
 
@@ -30,6 +35,7 @@ public enum Registry {
 
   /// Why a node has no definition, for the message at load.
   public static func reason(_ node: Node) -> String {
+    if let why = refused[node.qualifiedOpType] { return why }
     guard let list = byName[node.qualifiedOpType] else {
       return newestOpset[node.domain] == nil ? "the domain '\(node.domain)' is not known" : "there is no such operator"
     }

@@ -138,7 +138,7 @@ enum TreeEnsembles {
             classes.append(s > (allPositive ? 0.5 : 0) ? 1 : 0)
             var pair = transform == .probit || allPositive ? [1 - s, s] : [-s, s]
             if transform == .probit { pair = pair.map(PostTransform.probit) }
-            if transform == .logistic, !allPositive { pair = pair.map(PostTransform.logistic) }
+            if transform == .logistic { pair = [-s, s].map(PostTransform.logistic) }
             scores += pair
           }
           try r.setFloats(1, scores, [x.rows, 2])
