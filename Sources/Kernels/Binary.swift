@@ -25,7 +25,7 @@ public enum BinaryOperator: UInt32, CaseIterable, Sendable {
 public enum Binary {
   /// `out[...] = a[...] op b[...]`, both broadcast to `outShape`. `out` has the operands' type, or bool for predicates.
   /// `out` may be an operand itself if that has `outShape` and elements of the same size.
-  /// Throws where the operator has no such type, shapes don't broadcast, or an integer is divided by zero.
+  /// Throws where the operator has no such type, shapes don't broadcast, or an integer is divided by zero (or the lowest by -1).
   public static func apply(
     _ op: BinaryOperator, _ type: ElementType, _ a: UnsafeRawPointer, _ aShape: [Int], _ b: UnsafeRawPointer,
     _ bShape: [Int], to out: UnsafeMutableRawPointer, _ outShape: [Int], pool: ThreadPool? = nil,
@@ -43,7 +43,7 @@ public enum Binary {
     let size = type.bits / 8
     let failed = try run(
       a, aShape, size, b, bShape, size, out, outShape, op.isPredicate ? 1 : size, pool: pool, function)
-    if failed { throw SwiftletError(.runtime, "an integer is divided by zero") }
+    if failed { throw SwiftletError(.runtime, "an integer is divided by zero, or the lowest one by -1") }
   }
 
   /// `out[...] = base[...] ^ exponent[...]` in the type of the base: any float of 16 bits or more, int32 or int64.

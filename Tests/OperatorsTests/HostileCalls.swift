@@ -1,3 +1,4 @@
+import Glibc
 import Graphs
 import Kernels
 @testable import Operators
@@ -7,11 +8,16 @@ import Testing
 /// Calls of every operator with attributes and inputs as nobody would write them: each ends in a result or an error that is
 /// ours, in bounded time and memory. A trap here would be a crash in somebody's product.
 @Suite struct HostileCalls {
+  /// SWIFTLET_HOSTILE=OPERATOR: only that operator, many times; prints its calls, so that the last line is the one that traps.
+  private static let chosen = getenv("SWIFTLET_HOSTILE").map { String(cString: $0) }
+
   @Test func noOperatorTraps() throws {
     for definition in Registry.all where definition.attributes.allSatisfy({ $0.kind != .graph }) {
+      if let chosen = Self.chosen, chosen != definition.qualifiedName { continue }
       var draw = Draw(seed: definition.qualifiedName.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
-      for _ in 0..<80 {
+      for _ in 0..<(Self.chosen == nil ? 60 : 3000) {
         let call = try draw.call(definition)
+        if Self.chosen != nil { fputs("\(definition.qualifiedName) \(call)\n", stderr) }
         do {
           _ = try NodeRunner.run(
             definition.name, call.inputs, version: call.version, domain: definition.domain,

@@ -27,7 +27,7 @@ typedef struct {
   int a_step, b_step;
 } swk_binary_shape;
 
-/// Returns non-zero if an integer was divided by zero (such results are 0). `out` may be `a` or `b` itself if it has
+/// Returns non-zero if an integer was divided by zero (such results are 0) or the lowest by -1. `out` may be `a` or `b` itself if it has
 /// the same element size and is not broadcast.
 typedef uint32_t (*swk_binary_fn)(const void *a, const void *b, void *out, const swk_binary_shape *shape);
 

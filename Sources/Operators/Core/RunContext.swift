@@ -42,6 +42,8 @@ public final class RunContext {
   /// Runs the kernel and returns the outputs; values of optional outputs that nobody asks for may be nil.
   public func execute(_ kernel: Kernel) throws -> [Value?] {
     try definition.check(given)
+    // A plan has been through the shape rule; without one it comes before the kernel, which relies on it.
+    if definition.checksFirst, planned.allSatisfy({ $0 == nil }) { _ = try inferredType(0) }
     let mark = environment.scratch.mark
     defer { environment.scratch.release(to: mark) }
     if let widened {

@@ -154,6 +154,9 @@ public final class OperatorDefinition: Sendable {
   public let infer: Infer
   /// For each input: the types allowed, and the number of its type variable (-1: inputs may differ).
   let inputRules: [(allowed: TypeSet, variable: Int)]
+  /// Whether the shape rule checks a run's inputs before the kernel sees them. Views have nothing to compute, and the rule of
+  /// an operator with subgraphs goes through all of them.
+  let checksFirst: Bool
   /// Makes the kernel: reads and checks the attributes once.
   public let kernel: Prepare
 
@@ -178,6 +181,7 @@ public final class OperatorDefinition: Sendable {
       guard let i = types.firstIndex(where: { $0.key == p.type }) else { return (.anything, -1) }
       return (types[i].value, p.type.utf8.last == UInt8(ascii: "*") ? -1 : i)
     }
+    if case .view = memory { checksFirst = false } else { checksFirst = !attributes.contains { $0.kind == .graph } }
     self.isDeterministic = isDeterministic
     self.infer = infer
     self.kernel = kernel

@@ -189,7 +189,9 @@ enum QuantizedMatMul {
     let (low, high) = Quantize.range(x.pointer(Float.self), x.count)
     let lowest = min(low, 0), highest = max(high, 0)
     let scale = highest == lowest ? 1 : (highest - lowest) / 255
-    let zero = UInt8(min(max((-lowest / scale).rounded(.toNearestOrEven), 0), 255))
+    // Infinities and NaN in the input make no zero point.
+    let offset = (-lowest / scale).rounded(.toNearestOrEven)
+    let zero = offset >= 255 ? 255 : offset > 0 ? UInt8(offset) : 0
     let y = try r.scratchTensor(.uint8, x.shape)
     let from = x.pointer(Float.self), to = y.pointer(UInt8.self)
     r.pool.parallel(over: x.count, grain: 16384) { range in

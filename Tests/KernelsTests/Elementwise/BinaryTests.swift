@@ -71,7 +71,10 @@ private func binary<T: BitwiseCopyable, R: BitwiseCopyable>(
         let got: [T] = try binary(op, type, a, [n, n], b, [n, n], 0, level: level)
         for i in got.indices { #expect(got[i] == f(a[i], b[i]), "\(type) \(op) \(a[i]) \(b[i])") }
       }
-      let pairs = zip(a, b).filter { $0.1 != 0 }
+      let pairs = zip(a, b).filter { $0.1 != 0 && !$0.0.dividedReportingOverflow(by: $0.1).overflow }
+      if T.isSigned {
+        #expect(throws: SwiftletError.self) { let _: [T] = try binary(.divide, type, [T.min], [1], [0 &- 1], [1], 0, level: level) }
+      }
       let x = pairs.map(\.0), y = pairs.map(\.1)
       let quotients: [T] = try binary(.divide, type, x, [x.count], y, [x.count], 0, level: level)
       let remainders: [T] = try binary(.remainder, type, x, [x.count], y, [x.count], 0, level: level)
