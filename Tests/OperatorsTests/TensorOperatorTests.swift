@@ -18,9 +18,8 @@ import Testing
   @Test func integerDivisionByZeroIsAnError() {
     #expect(throws: SwiftletError.self) { try NodeRunner.run("Div", [Tensor([Int32(1)]), Tensor([Int32(0)])]) }
   }
-  @Test func theLeastIntegerByMinusOneWraps() throws {
-    let y = try NodeRunner.run("Div", [Tensor([Int32.min]), Tensor([Int32(-1)])])[0]
-    #expect(try y.ints() == [Int(Int32.min)])
+  @Test func theLeastIntegerByMinusOneIsAnError() {
+    #expect(throws: SwiftletError.self) { try NodeRunner.run("Div", [Tensor([Int32.min]), Tensor([Int32(-1)])]) }
   }
   @Test func operandsOfDifferentTypesAreRefusedAtTheRun() {
     #expect(throws: SwiftletError.self) { try NodeRunner.run("Add", [Tensor([Float(1)]), Tensor([Double(1)])]) }
