@@ -32,6 +32,8 @@ struct Test: ParsableCommand {
   var filter: [String] = []
   @Flag(help: "Print a line for every case, not only for failing ones.")
   var verbose = false
+  @Flag(help: "Compare shape inference, with numbers and with names for dimensions, with what runs.")
+  var shapes = false
   @Option(help: ArgumentHelp("Threads for each case; 0: one per core.", valueName: "n"))
   var threads = 1
   @Option(help: ArgumentHelp("Seconds that a case may take.", valueName: "s"))
@@ -46,7 +48,8 @@ struct Test: ParsableCommand {
   func run() throws {
     var finder = TestCaseFinder()
     for p in paths { try finder.add(p) }
-    let cases = finder.cases.filter { c in filter.isEmpty || filter.contains { c.folder.contains($0) } }
+    var cases = finder.cases.filter { c in filter.isEmpty || filter.contains { c.folder.contains($0) } }
+    for i in cases.indices { cases[i].checksShapes = shapes }
     var results = [TestResult?](repeating: nil, count: cases.count)
     var progress = Progress(total: cases.count)
     var done = 0

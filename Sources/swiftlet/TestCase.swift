@@ -6,6 +6,8 @@ import Swiftlet
 struct TestCase: Codable {
   let folder: String
   let tolerance: Tolerance
+  /// Whether shape inference is compared with the run.
+  var checksShapes = false
 
   /// Last components of the path, as people call the case: kind and name.
   var name: String { folder.split(separator: "/").suffix(2).joined(separator: "/") }

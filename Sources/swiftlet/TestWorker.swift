@@ -60,6 +60,7 @@ struct TestWorker: ParsableCommand {
         values[port.name] = try ValueFiles.read("\(folder)/input_\(i).pb", as: port.type)
       }
       let got = try session.run(values)
+      if test.checksShapes { try TestShapes.check(model, values, got) }
       for (j, port) in model.outputs.prefix(outputCount).enumerated() {
         // The declared type tells the message; the result's own where the model declares none.
         let reference = try ValueFiles.read("\(folder)/output_\(j).pb", as: port.type ?? got[j].type)
