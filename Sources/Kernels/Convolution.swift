@@ -31,6 +31,8 @@ public struct Convolution<Scalar: GemmScalar> {
   private let problem: swk_gemm
   /// Images times groups, unless the whole batch is one product.
   private let products: Int
+  /// One for each group, for sparse weights.
+  private let sparse: [SparseProduct]
 
   /// `geometry` may differ from the one that the weights were packed for in batch, image sizes and pads.
   public init(
@@ -49,8 +51,7 @@ public struct Convolution<Scalar: GemmScalar> {
     var image = swk_operand()
     image.type = weights.table.pointee.type
     // Single pixels: all images together are the matrix.
-    let single = weights.algorithm == .gemmTransposed && geometry.isPointwise && geometry.outputPlane == 1
-      && geometry.groups == 1
+    let single = weights.algorithm != .gemm && geometry.isPointwise && geometry.outputPlane == 1 && geometry.groups == 1
     let pixels = single ? geometry.batch : geometry.outputPlane
     image.stride = single ? geometry.inputChannels : 1
     image.k_stride = geometry.inputPlane
@@ -72,10 +73,24 @@ public struct Convolution<Scalar: GemmScalar> {
     }
     problem = g
     products = single ? 1 : geometry.batch * geometry.groups
+    let patches = patches
+    sparse = try weights.sparse.enumerated().map { group, weights in
+      let channels = geometry.outputChannelsPerGroup, first = group * channels
+      var e = Self.epilogueForC(epilogue)
+      let bias = epilogue.bias.map { UnsafeRawPointer($0 + first) }
+      e.residual = epilogue.residual.map { UnsafeRawPointer($0 + first * geometry.outputPlane) }
+      e.residual_row = single ? channels : geometry.outputPlane
+      e.residual_column = 1
+      if single { e.column_bias = bias } else { e.row_bias = bias }
+      return try SparseProduct(
+        weights, x: image, patches: geometry.isPointwise ? nil : patches, n: pixels, transposed: single, epilogue: e,
+        count: single ? 1 : geometry.batch)
+    }
   }
 
   /// Bytes of scratch that `run` needs with a pool of this width.
   public func scratchBytes(width: Int) -> Int {
+    if weights.algorithm == .sparse { return sparse.reduce(0) { max($0, $1.scratchBytes(width: width)) } }
     if weights.algorithm == .depthwise { return GemmScratch.bytes(depthwiseBytes, width: width) }
     if weights.algorithm == .winograd { return GemmScratch.bytes(winogradBytes, width: width) }
     let split = Split(problem, table: weights.table, batch: products, width: width)
@@ -89,10 +104,24 @@ public struct Convolution<Scalar: GemmScalar> {
     guard geometry.outputPlane > 0, geometry.outputChannels > 0, geometry.batch > 0 else { return }
     if weights.algorithm == .depthwise {
       runDepthwise(UnsafeRawPointer(x), UnsafeMutableRawPointer(y), pool: pool, scratch: scratch)
+    } else if weights.algorithm == .sparse {
+      runSparse(UnsafeRawPointer(x), UnsafeMutableRawPointer(y), pool: pool, scratch: scratch)
     } else if weights.algorithm == .winograd {
       runWinograd(UnsafeRawPointer(x), UnsafeMutableRawPointer(y), pool: pool, scratch: scratch)
     } else {
       runGemm(UnsafeRawPointer(x), UnsafeMutableRawPointer(y), pool: pool, scratch: scratch)
+    }
+  }
+
+  private func runSparse(
+    _ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, pool: ThreadPool, scratch: UnsafeMutableRawPointer
+  ) {
+    let g = geometry
+    let input = g.inputChannelsPerGroup * g.inputPlane * 4, output = g.outputChannelsPerGroup * g.outputPlane * 4
+    for (group, product) in sparse.enumerated() {
+      product.run(
+        x + group * input, y + group * output, ldc: Int(problem.ldc), xStep: input * g.groups, cStep: output * g.groups,
+        pool: pool, scratch: scratch)
     }
   }
 
@@ -106,7 +135,7 @@ public struct Convolution<Scalar: GemmScalar> {
     let inputBytes = geometry.inputChannelsPerGroup * geometry.inputPlane * size
     let channels = geometry.outputChannelsPerGroup
     let outputBytes = channels * geometry.outputPlane * size
-    let c = epilogueForC
+    let c = Self.epilogueForC(epilogue)
     withUnsafePointer(to: patches) { patches in
       func run(_ task: Int, _ scratch: UnsafeMutableRawPointer) {
         let product = task / split.regions, group = product % groups
@@ -139,7 +168,7 @@ public struct Convolution<Scalar: GemmScalar> {
     }
   }
 
-  private var epilogueForC: swk_epilogue {
+  private static func epilogueForC(_ epilogue: ConvolutionEpilogue<Scalar>) -> swk_epilogue {
     var c = Epilogue<Scalar>(residualLast: epilogue.residualLast, activation: epilogue.activation).c
     c.beta = 1
     return c
@@ -160,7 +189,7 @@ public struct Convolution<Scalar: GemmScalar> {
     let work = 2 * Double(outPlane) * Double(taps) * Double(multiplier)
     let wanted = pool.width == 1 ? 1 : min(pool.width * 4, Int(min(work * Double(planes) / 100_000, 1e6)) + 1)
     let most = max(1, (planes + wanted - 1) / wanted), chunks = (planes + most - 1) / most
-    var c = epilogueForC
+    var c = Self.epilogueForC(epilogue)
     c.row_bias = UnsafeRawPointer(epilogue.bias)
     c.residual_row = outPlane
     c.residual_column = 1
@@ -202,7 +231,7 @@ public struct Convolution<Scalar: GemmScalar> {
     let scratch = GemmScratch(scratch, bytes: winogradBytes)
     let blocks = Int(table.pointee.block_count(&s))
     let inputs = geometry.inputChannels * geometry.inputPlane, outputs = geometry.outputChannels * geometry.outputPlane
-    var c = epilogueForC
+    var c = Self.epilogueForC(epilogue)
     c.row_bias = UnsafeRawPointer(epilogue.bias)
     c.residual_row = geometry.outputPlane
     c.residual_column = 1

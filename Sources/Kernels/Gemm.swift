@@ -15,27 +15,54 @@ public struct Gemm<Scalar: GemmScalar> {
 
   public typealias Batch = GemmBatch
 
-  private let product: BlockedProduct
+  private enum Form {
+    case blocked(BlockedProduct)
+    case sparse(SparseProduct)
+  }
+  private let form: Form
   private var blas: BLASGemm<Scalar>?
 
   public init(
     m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar> = Epilogue(), batch: Batch? = nil
   ) throws {
     try self.init(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, table: Scalar.kernels())
-    blas = BLASGemm(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, batchCount: product.batchCount)
+    if case .blocked(let product) = form {
+      blas = BLASGemm(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, batchCount: product.batchCount)
+    }
   }
 
   init(
     m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar>, batch: Batch?,
     table: UnsafePointer<swk_gemm_table>
   ) throws {
+    if let sparse = try Self.sparse(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch) {
+      form = .sparse(sparse)
+      return
+    }
     var held: [PackedMatrix] = []
     let operandA = try Self.operand(a, side: .a, positions: m, k: k, table: table, held: &held)
     let operandB = try Self.operand(b, side: .b, positions: n, k: k, table: table, held: &held)
     let size = MemoryLayout<Scalar>.stride
-    product = try BlockedProduct(
-      m: m, n: n, units: k, a: operandA, b: operandB, epilogue: epilogue.c, batch: batch,
-      elementBytes: (size, size, size), table: table, holding: held)
+    form = .blocked(
+      try BlockedProduct(
+        m: m, n: n, units: k, a: operandA, b: operandB, epilogue: epilogue.c, batch: batch,
+        elementBytes: (size, size, size), table: table, holding: held))
+  }
+
+  /// The product as one of sparse weights, whose positions are the rows of A.
+  private static func sparse(
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar>, batch: Batch?
+  ) throws -> SparseProduct? {
+    guard case .packed(let matrix) = b, let weights = matrix.sparse else { return nil }
+    guard case .strided(let data, let rowStride, let columnStride) = a, Scalar.self == Float.self, weights.rows == n,
+      weights.k == k, m >= 0
+    else { throw SwiftletError.invalid("a packed matrix doesn't fit the product") }
+    var x = swk_operand()
+    x.data = UnsafeRawPointer(data)
+    x.type = SWK_F32
+    (x.stride, x.k_stride) = (rowStride, columnStride)
+    return try SparseProduct(
+      weights, x: x, n: m, transposed: true, epilogue: epilogue.c, batch: batch, count: try Checked.count(batch?.sizes ?? []))
   }
 
   private static func operand(
@@ -57,13 +84,23 @@ public struct Gemm<Scalar: GemmScalar> {
   }
 
   /// Bytes of scratch that `run` needs with a pool of this width.
-  public func scratchBytes(width: Int) -> Int { product.scratchBytes(width: width) }
+  public func scratchBytes(width: Int) -> Int {
+    switch form {
+    case .blocked(let product): product.scratchBytes(width: width)
+    case .sparse(let product): product.scratchBytes(width: width)
+    }
+  }
 
   /// Computes the product into c, whose rows are `rowStride` elements apart.
   public func run(
     _ c: UnsafeMutablePointer<Scalar>, rowStride: Int, pool: ThreadPool, scratch: UnsafeMutableRawPointer
   ) {
     if let blas, blas.run(c, rowStride: rowStride, pool: pool) { return }
-    product.run(UnsafeMutableRawPointer(c), rowStride: rowStride, pool: pool, scratch: scratch)
+    switch form {
+    case .blocked(let product):
+      product.run(UnsafeMutableRawPointer(c), rowStride: rowStride, pool: pool, scratch: scratch)
+    case .sparse(let product):
+      product.run(nil, UnsafeMutableRawPointer(c), ldc: rowStride, pool: pool, scratch: scratch)
+    }
   }
 }

@@ -15,11 +15,13 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     /// 3x3 kernels of stride 1: a quarter of the multiplications, four times the weights' memory, sums a digit less
     /// exact.
     case winograd
+    /// Weights of which only what isn't zero is kept.
+    case sparse
   }
 
   let algorithm: Algorithm
   /// The algorithm, for people.
-  public var kernelName: String { algorithm.rawValue }
+  public var kernelName: String { sparse.first?.kernelName ?? algorithm.rawValue }
   let inputChannels: Int
   let outputChannels: Int
   let groups: Int
@@ -32,8 +34,10 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   let memory: AlignedMemory
   let groupBytes: Int
   let blockK: Int
+  /// The weights of each group, for `sparse`.
+  let sparse: [SparseWeights]
   /// Bytes held.
-  public var bytes: Int { memory.bytes }
+  public var bytes: Int { sparse.reduce(memory.bytes) { $0 + $1.bytes } }
 
   /// Packs weights [outputChannels][inputChannels / groups][kernel...] of type `source`. They aren't read again.
   /// `winograd` false keeps to plain sums.
@@ -42,13 +46,35 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     winograd: Bool = true, pool: ThreadPool? = nil
   ) throws {
     let level = swk_cpu_get().pointee.level
-    let algorithm = winograd && Self.suitsWinograd(geometry) ? Algorithm.winograd : nil
-    try self.init(weights, source: source, geometry: geometry, pool: pool, level: level, algorithm: algorithm)
+    let dense = winograd && Self.suitsWinograd(geometry) ? Algorithm.winograd : nil
+    let sparse = try Self.sparseParts(weights, source, geometry) {
+      try SparseWeights.choose($0, rival: dense == nil ? .gemm : .winograd, level: level, pool: pool)
+    }
+    try self.init(
+      weights, source: source, geometry: geometry, pool: pool, level: level, algorithm: sparse.isEmpty ? dense : .sparse,
+      sparse: sparse)
+  }
+
+  /// The weights of each group as sparse ones; none if `pack` doesn't want all of them to be.
+  static func sparseParts(
+    _ weights: UnsafeRawPointer, _ source: PackedMatrix.Source, _ geometry: ConvolutionGeometry,
+    pack: (SparseSource) throws -> SparseWeights?
+  ) throws -> [SparseWeights] {
+    guard Scalar.self == Float.self, geometry.inputChannelsPerGroup > 1 || geometry.groups == 1 else { return [] }
+    let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth), size = source == .float ? 4 : 2
+    var parts: [SparseWeights] = []
+    for group in 0..<geometry.groups {
+      let part = SparseSource(
+        data: weights + group * m * k * size, type: source, rows: m, k: k, rowStride: k, kStride: 1)
+      guard let packed = try pack(part) else { return [] }
+      parts.append(packed)
+    }
+    return parts
   }
 
   init(
     _ weights: UnsafeRawPointer, source: PackedMatrix.Source, geometry: ConvolutionGeometry, pool: ThreadPool?,
-    level: swk_level, algorithm wish: Algorithm?
+    level: swk_level, algorithm wish: Algorithm?, sparse: [SparseWeights] = []
   ) throws {
     guard let table = Scalar.kernels(level), (source == .double) == (Scalar.self == Double.self) else {
       throw SwiftletError.invalid("convolution: no kernels for these weights")
@@ -63,11 +89,18 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     strides = geometry.strides
     dilations = geometry.dilations
     let sourceSize = source == .double ? 8 : source == .float ? 4 : 2
+    self.sparse = sparse
     let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth)
     let blockK = swk_gemm_block_k(k, table.pointee.kc)
     self.blockK = blockK
     depthwise = algorithm == .depthwise ? swk_depthwise_f32(level) : nil
     winograd = algorithm == .winograd ? swk_winograd_f32(level) : nil
+    if algorithm == .sparse {
+      guard sparse.count == groups else { throw SwiftletError.invalid("convolution: no sparse weights") }
+      groupBytes = 0
+      memory = try AlignedMemory(bytes: 0)
+      return
+    }
     if let winograd {
       groupBytes = 0
       memory = try Self.transformed(weights, source: source, geometry: geometry, table: table, winograd: winograd)

@@ -54,18 +54,32 @@ public final class PackedMatrix: @unchecked Sendable {
   public let positions: Int
   public let k: Int
   /// Bytes held.
-  public var bytes: Int { memory.bytes }
+  public var bytes: Int { sparse?.bytes ?? memory.bytes }
+  /// What was chosen for the weights, for people.
+  public var kernelName: String { sparse?.kernelName ?? "gemm, packed weights" }
 
+  /// Not nil: nothing but the nonzeros is kept.
+  let sparse: SparseWeights?
   let memory: AlignedMemory
   let table: UnsafePointer<swk_gemm_table>
   let blockK: Int
 
   /// Packs the operand whose element (row, column) is data[row * rowStride + column * columnStride], of type `source`;
-  /// double gives a double matrix, the others a float one.
+  /// double gives a double matrix, the others a float one. Of a right operand with many zeros only the others are kept,
+  /// where that is faster for products with about `positions` rows.
   public convenience init(
     _ side: Side, rows: Int, columns: Int, data: UnsafeRawPointer, source: Source, rowStride: Int, columnStride: Int,
-    pool: ThreadPool? = nil
+    positions: Int = 64, pool: ThreadPool? = nil
   ) throws {
+    if side == .b {
+      let weights = SparseSource(
+        data: data, type: source, rows: columns, k: rows, rowStride: columnStride, kStride: rowStride)
+      let level = swk_cpu_get().pointee.level
+      if let sparse = try SparseWeights.choose(weights, rival: positions == 1 ? .vector : .gemm, level: level, pool: pool) {
+        try self.init(sparse, table: Float.kernels())
+        return
+      }
+    }
     let table = source == .double ? try Double.kernels() : try Float.kernels()
     var operand = swk_operand()
     operand.data = data
@@ -91,6 +105,16 @@ public final class PackedMatrix: @unchecked Sendable {
       table: IntegerGemm.kernels(), pool: pool)
   }
 
+  /// A right operand of sparse weights.
+  init(_ sparse: SparseWeights, table: UnsafePointer<swk_gemm_table>) throws {
+    side = .b
+    (positions, k) = (sparse.rows, sparse.k)
+    self.table = table
+    self.sparse = sparse
+    blockK = 0
+    memory = try AlignedMemory(bytes: 0)
+  }
+
   init(
     _ side: Side, positions: Int, k: Int, operand: swk_operand, table: UnsafePointer<swk_gemm_table>,
     pool: ThreadPool? = nil
@@ -108,6 +132,7 @@ public final class PackedMatrix: @unchecked Sendable {
     self.positions = positions
     self.k = k
     self.table = table
+    sparse = nil
     let blockK = swk_gemm_block_k(units, table.pointee.kc)
     self.blockK = blockK
     memory = try AlignedMemory(bytes: swk_gemm_packed_count(positions, units, width) * size)
@@ -129,7 +154,7 @@ public final class PackedMatrix: @unchecked Sendable {
   func panels(
     for side: Side, positions: Int, k: Int, table: UnsafePointer<swk_gemm_table>
   ) throws -> UnsafeRawPointer {
-    guard self.side == side, self.positions == positions, self.k == k, self.table == table else {
+    guard self.side == side, self.positions == positions, self.k == k, self.table == table, sparse == nil else {
       throw SwiftletError.invalid("a packed matrix doesn't fit the product")
     }
     return UnsafeRawPointer(memory.start)

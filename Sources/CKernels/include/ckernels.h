@@ -16,6 +16,7 @@
 #include "resample.h"
 #include "quantize.h"
 #include "rows.h"
+#include "sparse.h"
 #include "types.h"
 #include "unary.h"
 #endif

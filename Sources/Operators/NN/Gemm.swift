@@ -68,8 +68,9 @@ enum GemmOperator {
     _ activation: Activation, _ packed: Lazily<PackedMatrix?>?
   ) throws {
     let b = try r.input(1)
-    let pack = try packed?.get { try Operands.pack(b, formB, r.pool) } ?? nil
-    let a = try r.widenedInput(0), wideB = pack == nil ? try r.widened(b) : b
+    let a = try r.widenedInput(0)
+    let pack = try packed?.get { try Operands.pack(b, formB, for: a, r.pool) } ?? nil
+    let wideB = pack == nil ? try r.widened(b) : b
     let c = beta == 0 ? nil : try r.widenedOptional(2)
     try r.writing(0) { y in
       let operands = try Operands(a.shape, b.shape, formA, formB)

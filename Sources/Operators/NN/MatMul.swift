@@ -90,9 +90,9 @@ enum MatMul {
     _ packed: Lazily<PackedMatrix?>?
   ) throws {
     let b = try r.input(1)
-    let pack = try packed?.get { try Operands.pack(b, formB, r.pool) } ?? nil
-    let bias = try r.widenedOptional(2), residual = try r.widenedOptional(3)
     let a = try r.widenedInput(0)
+    let pack = try packed?.get { try Operands.pack(b, formB, for: a, r.pool) } ?? nil
+    let bias = try r.widenedOptional(2), residual = try r.widenedOptional(3)
     let wideB = pack == nil ? try r.widened(b) : b
     try r.writing(0) { y in
       let operands = try Operands(a.shape, b.shape, formA, formB)
@@ -153,14 +153,14 @@ struct Operands {
   }
 
   /// The constant right operand in the kernels' order; nil if it is a batch.
-  static func pack(_ b: Tensor, _ form: MatMul.Form, _ pool: ThreadPool) throws -> PackedMatrix? {
+  static func pack(_ b: Tensor, _ form: MatMul.Form, for a: Tensor, _ pool: ThreadPool) throws -> PackedMatrix? {
     guard b.rank >= 2, b.shape.dropLast(2).allSatisfy({ $0 == 1 }), !form.batchTransposed else { return nil }
     let (rows, columns) = (b.shape[b.rank - 2], b.shape[b.rank - 1])
     defer { b.forget() }
     return try PackedMatrix(
       .b, rows: form.transposed ? columns : rows, columns: form.transposed ? rows : columns, data: b.data,
       source: b.type.packedSource(), rowStride: form.transposed ? 1 : columns, columnStride: form.transposed ? columns : 1,
-      pool: pool)
+      positions: a.count / max(1, form.transposed ? columns : rows), pool: pool)
   }
 
   /// c (contiguous) = epilogue(a b). The epilogue's residual, if it has the result's rows, is moved along with the batch.
@@ -168,7 +168,7 @@ struct Operands {
     _ x: UnsafePointer<S>, _ y: UnsafePointer<S>?, _ packed: PackedMatrix?, _ c: UnsafeMutablePointer<S>,
     _ epilogue: Epilogue<S>, _ r: RunContext
   ) throws {
-    r.chose(packed == nil ? "gemm" : "gemm, packed weights")
+    r.chose(packed?.kernelName ?? "gemm")
     let left = Gemm<S>.Operand.strided(x, rowStride: a.row, columnStride: a.column)
     let right: Gemm<S>.Operand
     if let packed {

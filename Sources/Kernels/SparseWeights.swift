@@ -1,0 +1,127 @@
+import CKernels
+import Tensors
+
+/// Dense weights with zeros in memory: element (row, k) is data[row * rowStride + k * kStride]; rows are output channels.
+struct SparseSource {
+  let data: UnsafeRawPointer
+  let type: PackedMatrix.Source
+  let rows: Int
+  let k: Int
+  let rowStride: Int
+  let kStride: Int
+
+  var c: swk_sparse_source {
+    swk_sparse_source(data: data, type: type.c, stride: rowStride, k_stride: kStride, scale: nil)
+  }
+
+  /// A quick look at some elements: could there be enough zeros?
+  var seemsSparse: Bool {
+    guard rows >= 8, k >= 8, type != .double else { return false }
+    let (rowStep, kStep) = (max(1, rows / 16), max(1, k / 64))
+    var (seen, zeros) = (0, 0)
+    for row in stride(from: 0, to: rows, by: rowStep) {
+      for i in stride(from: row % kStep, to: k, by: kStep) {
+        seen += 1
+        let at = row &* rowStride &+ i &* kStride
+        if type == .float {
+          zeros += data.loadUnaligned(fromByteOffset: at &* 4, as: Float.self) == 0 ? 1 : 0
+        } else {
+          zeros += data.loadUnaligned(fromByteOffset: at &* 2, as: UInt16.self) & 0x7fff == 0 ? 1 : 0
+        }
+      }
+    }
+    return zeros &* 5 >= seen
+  }
+}
+
+/// Weights of which only what isn't zero is kept, in the order in which the sparse kernels read it.
+public final class SparseWeights: @unchecked Sendable {
+  public let rows: Int
+  public let k: Int
+  /// Rows that share the places of their nonzeros: 1, 4 or 8.
+  public let group: Int
+  /// Elements that aren't 0.
+  public let nonzeros: Int
+  /// Bytes held.
+  public var bytes: Int { memory.bytes }
+  /// For people.
+  public var kernelName: String {
+    let kept = rows * k == 0 ? 0 : Int((Double(nonzeros) / Double(rows * k) * 100).rounded())
+    return "sparse\(group == 1 ? "" : " 1x\(group)"), \(kept)% kept"
+  }
+
+  let table: UnsafePointer<swk_sparse_table>
+  private(set) var packed: swk_sparse
+  private let memory: AlignedMemory
+  static let blockRows = 256
+
+  /// Packs the weights if the sparse kernels are faster for them; nil if not.
+  static func choose(
+    _ source: SparseSource, rival: SparseChoice.Rival, level: swk_level, pool: ThreadPool?
+  ) throws -> SparseWeights? {
+    guard SparseChoice.Wish.user != .never, source.seemsSparse || SparseChoice.Wish.user == .always else { return nil }
+    let layout = try SparseLayout(source, pool: pool)
+    guard let group = SparseChoice.group(stored: layout.stored, rival: rival, level: level) else { return nil }
+    return try SparseWeights(source, layout: layout, group: group, rival: rival, level: level, pool: pool)
+  }
+
+  init(
+    _ source: SparseSource, layout: SparseLayout, group: Int, rival: SparseChoice.Rival, level: swk_level,
+    pool: ThreadPool?
+  ) throws {
+    guard let table = swk_sparse_f32(level), SparseChoice.groups.contains(group), source.type != .double else {
+      throw SwiftletError.invalid("no sparse kernels for these weights")
+    }
+    self.table = table
+    (rows, k, self.group, nonzeros) = (source.rows, source.k, group, layout.nonzeros)
+    var w = swk_sparse()
+    (w.rows, w.k, w.group, w.block_rows) = (rows, k, group, Self.blockRows)
+    w.block_k = Self.blockK(k: k, kept: layout.kept, rival: rival)
+    w.type = source.type == .float16 ? SWK_F16 : SWK_F32
+    let rowBlocks = layout.rowBlocks, entries = rowBlocks * Int(swk_sparse_k_blocks(&w)) + 1
+    let c = source.c
+    // What each row block takes, then where each begins.
+    var begins = [swk_sparse_block](repeating: .init(), count: rowBlocks + 1)
+    func pack(_ block: Int, _ w: swk_sparse, _ at: swk_sparse_block) -> swk_sparse_block {
+      var (w, c, at) = (w, c, at)
+      layout.withOrder(of: block, group: group) { swk_sparse_pack(&c, &w, block, $0, &at) }
+      return at
+    }
+    func forEach(_ body: (Int) -> Void) {
+      if let pool { pool.parallel(rowBlocks) { block, _ in body(block) } } else { (0..<rowBlocks).forEach(body) }
+    }
+    begins.withUnsafeMutableBufferPointer { begins in forEach { begins[$0 + 1] = pack($0, w, .init()) } }
+    for block in 0..<rowBlocks {
+      begins[block + 1].first_group += begins[block].first_group
+      begins[block + 1].first_place += begins[block].first_place
+    }
+    let groups = Int(begins[rowBlocks].first_group), places = Int(begins[rowBlocks].first_place)
+    let valueBytes = w.type == SWK_F16 ? 2 : 4
+    var bytes = 0
+    func room(_ count: Int, _ size: Int) throws -> Int {
+      defer { bytes = (bytes + count * size + 63) & ~63 }
+      _ = try Checked.add(bytes, try Checked.multiply(count, size + 64))
+      return bytes
+    }
+    let atBlocks = try room(entries, MemoryLayout<swk_sparse_block>.stride), atMembers = try room(groups, group * 2)
+    let atCounts = try room(groups, 2), atPlaces = try room(places, 2), atValues = try room(places, group * valueBytes)
+    memory = try AlignedMemory(bytes: bytes)
+    w.blocks = (memory.start + atBlocks).bindMemory(to: swk_sparse_block.self, capacity: entries)
+    w.blocks[0] = .init()
+    w.members = (memory.start + atMembers).bindMemory(to: UInt16.self, capacity: groups * group)
+    w.counts = (memory.start + atCounts).bindMemory(to: UInt16.self, capacity: groups)
+    w.places = (memory.start + atPlaces).bindMemory(to: UInt16.self, capacity: places)
+    w.values = memory.start + atValues
+    packed = w
+    let first = begins
+    forEach { _ = pack($0, w, first[$0]) }
+  }
+
+  /// Few enough columns for a tile of X to stay near the core, enough for a row to have some two dozen nonzeros in them.
+  private static func blockK(k: Int, kept: Double, rival: SparseChoice.Rival) -> Int {
+    if rival == .vector { return max(1, min(k, 32768)) }
+    let wanted = min(512, max(96, Int(25 / max(kept, 0.01))))
+    let blocks = max(1, (k + wanted - 1) / wanted)
+    return max(1, (k + blocks - 1) / blocks)
+  }
+}

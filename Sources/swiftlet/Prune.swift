@@ -1,0 +1,69 @@
+import ArgumentParser
+import FoundationEssentials
+import Swiftlet
+
+/// `swiftlet prune`
+struct Prune: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Set the least important weights of a model to 0.",
+    discussion: """
+      Prunes the weights of convolutions (but depthwise ones) and matrix products, each tensor by itself, and writes an
+      ONNX file that any runtime can run. Swiftlet runs what has enough zeros with sparse kernels (docs/sparse.md);
+      `swiftlet inspect` shows which. Nothing is trained again: at high sparsity a model that wasn't trained for it is no
+      longer accurate.
+
+      PATTERN, as in 1x4: so many output channels have their zeros in the same places, which is faster.
+
+      EXAMPLES
+        swiftlet prune model.onnx --sparsity 0.9 -o pruned.onnx
+        swiftlet prune model.onnx --sparsity 0.8 --pattern 1x4 --sparse-format -o pruned.onnx
+      """)
+
+  enum Pattern: String, CaseIterable, ExpressibleByArgument {
+    case unstructured, blocks4 = "1x4", blocks8 = "1x8", blocks16 = "1x16"
+
+    var block: Int {
+      switch self {
+      case .unstructured: 1
+      case .blocks4: 4
+      case .blocks8: 8
+      case .blocks16: 16
+      }
+    }
+  }
+
+  @Argument(help: "The ONNX file.", completion: .file(extensions: ["onnx"]))
+  var model: String
+  @Option(help: ArgumentHelp("The share of weights to become 0, from 0 to 1.", valueName: "share"))
+  var sparsity: Double
+  @Option(name: .shortAndLong, help: "The file to write.", completion: .file())
+  var output: String
+  @Option(help: "What is pruned together: unstructured, 1x4, 1x8 or 1x16.")
+  var pattern = Pattern.unstructured
+  @Option(name: .customLong("keep"), parsing: .singleValue, help: "The name of a weight to leave as it is (repeat).")
+  var kept: [String] = []
+  @Flag(help: "Write sparse_initializer instead of zeros: smaller files.")
+  var sparseFormat = false
+
+  func validate() throws {
+    guard sparsity >= 0, sparsity <= 1 else { throw ValidationError("--sparsity must be from 0 to 1.") }
+  }
+
+  func run() throws {
+    let source = try ModelSource(path: model)
+    let graph = try Importer.importModel(from: source).graph
+    let all = try PrunableWeight.all(in: graph)
+    for name in kept where !all.contains(where: { $0.name == name }) {
+      throw SwiftletError(.invalidArgument, "no weight that could be pruned has the name '\(name)'")
+    }
+    let weights = all.filter { !kept.contains($0.name) }
+    guard !weights.isEmpty else { throw SwiftletError(.invalidModel, "'\(model)' has no weights that could be pruned") }
+    let pruning = Pruning(sparsity: sparsity, block: pattern.block)
+    var pruned: [String: Tensor] = [:]
+    for weight in weights { pruned[weight.name] = try pruning.apply(to: weight) }
+    let rewriter = ModelRewriter(source: source, form: sparseFormat ? .sparse : .dense, tensors: pruned)
+    try ValueFiles.write(try rewriter.model(), output)
+    let count = weights.reduce(0) { $0 + $1.tensor.count }
+    print("\(weights.count) weights with \(count) elements, \(Int((Double(count) * sparsity).rounded())) of them now 0")
+  }
+}
