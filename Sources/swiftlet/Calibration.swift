@@ -28,7 +28,7 @@ struct Calibration {
     }
     let external = Dictionary(uniqueKeysWithValues: zip(source.files, files).dropFirst().map { ($0.name, $1) })
     func model() throws -> Model { try Model(source: ModelSource(bytes: files[0]) { external[$0] }) }
-    let inputs = try inputs(of: model())
+    let inputs = try CalibrationInputs.read(folder, for: model())
     let references = try outputs(model(), inputs)
     return try source.pieces.enumerated().map { index, piece in
       progress(index, source.pieces.count)
@@ -59,20 +59,6 @@ struct Calibration {
       let variance = due.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
       let error = zip(y, due).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
       return variance > 0 && error.isFinite ? sum + error / variance : sum
-    }
-  }
-
-  private func inputs(of model: Model) throws -> [[String: Value]] {
-    let arrays = try? Dictionary(uniqueKeysWithValues: model.inputs.map { ($0.name, try ValueFiles.read("\(folder)/\(ValueFiles.fileName($0.name)).npy", as: $0.type)) })
-    if let arrays { return [arrays] }
-    let sets = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasPrefix("test_data_set_") }.sorted()
-    guard !sets.isEmpty else {
-      throw SwiftletError(.invalidArgument, "'\(folder)' has neither test_data_set_*/input_*.pb nor an .npy file for each input")
-    }
-    return try sets.map { set in
-      try Dictionary(uniqueKeysWithValues: model.inputs.enumerated().map { i, port in
-        (port.name, try ValueFiles.read("\(folder)/\(set)/input_\(i).pb", as: port.type))
-      })
     }
   }
 }

@@ -26,7 +26,7 @@ struct MessageWriter {
   mutating func copy(_ source: UnsafeRawBufferPointer) { bytes.append(contentsOf: source) }
 }
 
-/// Changes the initializers of a serialised model and leaves every other byte as it is.
+/// Changes initializers of a serialised model, adds outputs, and leaves every other byte as it is.
 struct ModelRewriter {
   /// What an initializer becomes.
   enum Form {
@@ -36,13 +36,15 @@ struct ModelRewriter {
     case sparse
   }
 
-  private static let (modelGraph, graphInitializer, graphSparseInitializer, tensorName) = (7, 5, 15, 8)
+  private static let (modelGraph, graphInitializer, graphOutput, graphSparseInitializer, tensorName) = (7, 5, 12, 15, 8)
   /// Protobuf's limit.
   private static let mostBytes = Int(Int32.max)
 
   let source: ModelSource
-  let form: Form
-  let tensors: [String: Tensor]
+  var form = Form.dense
+  var tensors: [String: Tensor] = [:]
+  /// Values that become outputs, too.
+  var outputs: [String] = []
 
   func model() throws -> Data {
     let all = UnsafeRawBufferPointer(start: source.bytes.base, count: source.bytes.byteCount)
@@ -72,6 +74,11 @@ struct ModelRewriter {
       } else {
         writer.copy(UnsafeRawBufferPointer(rebasing: all[field.offset..<reader.position]))
       }
+    }
+    for name in outputs {
+      var info = MessageWriter()
+      info.field(1, Array(name.utf8))
+      writer.field(Self.graphOutput, info.bytes)
     }
     return writer.bytes
   }

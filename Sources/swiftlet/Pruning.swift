@@ -7,6 +7,8 @@ struct PrunableWeight {
   let view: View
   /// The value that the product reads beside the weight.
   let activation: String
+  /// The dimension of that value whose elements are the features; negative: from the end.
+  let featureAxis: Int
 
   /// A weight as a matrix: element (output channel, input) is at channel * channelStride + input * inputStride.
   struct View {
@@ -29,7 +31,8 @@ struct PrunableWeight {
         tensor.type == .float || tensor.type == .float16, tensor.count >= least,
         let view = try view(node, tensor.shape), seen.insert(id).inserted
       else { return nil }
-      return PrunableWeight(name: graph[id].name, tensor: tensor, view: view, activation: graph[x].name)
+      return PrunableWeight(name: graph[id].name, tensor: tensor, view: view, activation: graph[x].name,
+        featureAxis: node.opType == "Conv" ? 1 : try node.int("transA", default: 0) != 0 ? 0 : -1)
     }
   }
 

@@ -48,6 +48,21 @@ import Testing
     #expect(w.filter { $0 == 0 }.count == Int((512 * 0.6).rounded()) * 4)
   }
 
+  /// Rows 0 to 31 of w meet features a hundred times larger than rows 32 to 63, whose weights are larger.
+  @Test func wandaLooksAtTheFeatures() throws {
+    let tool = try Tool()
+    defer { tool.remove() }
+    try tool.write(Self.product, "m.onnx")
+    try tool.write(Proto.floats([1, 64], (0..<64).map { $0 < 32 ? 100 : 1 }), "data/test_data_set_0/input_0.pb")
+    let r = try tool(
+      "prune", "m.onnx", "--sparsity", "0.5", "--method", "wanda", "--calibrate", "data", "-o", "out.onnx")
+    #expect(r.status == 0, "\(r.errors)")
+    let w = try weights(tool, "out.onnx")
+    #expect(w[(32 * 32)...].allSatisfy { $0 == 0 || $0 > 1900 })
+    for column in 0..<32 { #expect((0..<64).filter { w[$0 * 32 + column] == 0 }.count == 32) }
+    #expect(try tool("prune", "m.onnx", "--sparsity", "0.5", "--method", "wanda", "-o", "out.onnx").status == 2)
+  }
+
   @Test func allAndNothingMayGo() throws {
     let tool = try Tool()
     defer { tool.remove() }
