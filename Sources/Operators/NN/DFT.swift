@@ -126,6 +126,7 @@ enum DFT {
 
   @Sendable private static func inferSTFT(_ c: InferenceContext) throws {
     let x = try c.shape(0, ranks: 2...)
+    try checkShape(x.map { $0.count <= 3 } ?? true, "a signal is [batch, length] or [batch, length, parts], not \(x ?? [])")
     var shape: SymbolicShape = [x?[0] ?? .unknown, .unknown, .unknown, .known(2)]
     let window = c.shape(2)?.first?.value
     let length = c.hasInput(3) ? try c.constant(3)?.int() : window ?? (c.hasInput(2) ? nil : x?[1].value)
