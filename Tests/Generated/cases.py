@@ -311,7 +311,7 @@ class Case:
       o.CopyFrom(value_info(o.name, y))
     case = self.label
     data = os.path.join(self.folder, self.area, case, "test_data_set_0")
-    os.makedirs(data)
+    os.makedirs(data, exist_ok=True)
     onnx.save(model, os.path.join(self.folder, self.area, case, "model.onnx"))
     for kind, values in (("input", inputs), ("output", outputs)):
       for i, x in enumerate(values):

@@ -99,7 +99,8 @@ def conv_integer(c):
   xz = quantized(c, (), xtype) if c.chance(0.7) else None
   wz = quantized(c, c.pick([(), (m,)]), wtype) if c.chance(0.5) else None
   # The reference evaluator pads with zero before it takes the zero point away.
-  c.node("ConvInteger", [x, w, xz, wz], group=group if group > 1 else None, since=10, attributes=attributes, trust="onnxruntime")
+  c.node("ConvInteger", [x, w, xz, wz], group=group if group > 1 else None, since=10, attributes=attributes,
+         only="onnxruntime")
 
 
 @family(90)
