@@ -199,15 +199,16 @@ class Case:
 
   # Models
 
-  def node(self, op, inputs, outputs=1, *, since=13, until=NEWEST, domain="", constants=None, dynamic=None, form=None, attributes=None,
-           **rest):
+  def node(self, op, inputs, outputs=1, *, since=13, until=NEWEST, domain="", constants=None, dynamic=None, form=None, loops=True,
+           attributes=None, **rest):
     """A model of one node.
 
     inputs: arrays, None for one that is left out; also lists (sequences) and dictionaries (maps).
     outputs: how many, or a list with False for each that is left out.
     since, until: the operator sets of its domain from which one is drawn.
     constants: the numbers of the inputs that become initializers; drawn unless it is given, never input 0 by itself.
-    dynamic: whether dimensions are symbols. form: "node", "if", "function" or "loop". Both drawn unless they are given.
+    dynamic: whether dimensions are symbols. form: "node", "if", "function" or "loop" (which only onnxruntime runs rightly; not
+    drawn unless `loops`). Both drawn unless they are given.
     attributes: as keywords too; those that are None are left out. trust, expect, tolerance: see `model`.
     """
     options = {k: rest.pop(k) for k in ("trust", "expect", "tolerance", "only", "random") if k in rest}
@@ -216,7 +217,7 @@ class Case:
       constants = [i for i in range(1, len(inputs)) if self.chance(0.4)]
     constants = [i for i in constants if isinstance(inputs[i], np.ndarray)]
     dynamic = self.chance(0.4) if dynamic is None else dynamic
-    form = form or self.pick(["node"] * 14 + ["if"] * 2 + ["function"] * 3 + ["loop"])
+    form = form or self.pick(["node"] * 14 + ["if"] * 2 + ["function"] * 3 + ["loop"] * loops)
     version = self.opset(since, until)
     while inputs and inputs[-1] is None:
       inputs = inputs[:-1]

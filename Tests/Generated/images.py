@@ -50,10 +50,11 @@ def resize(c):
         axes, sizes = kept, i64(*[c.integer(2, 12) for _ in kept])
         if roi is not None and roi.size != 2 * len(kept):
           roi = roi.reshape(2, rank)[:, kept].ravel()
-  attributes["axes"] = axes
+  attributes["axes"] = axes = [a % rank for a in axes] if axes and scales is not None else axes
   # With scales the specification's length_resized is the exact product, as the suite's cases have it; onnxruntime rounds it. The
   # reference evaluator knows no negative axes and no loops.
-  exact = scales is None or axes is not None and min(axes) < 0
+  # It begins at -0.5 where pytorch_half_pixel says 0 for an output of one element.
+  exact = scales is None or transform == "pytorch_half_pixel" or axes is not None and min(axes) < 0
   c.node("Resize", [x, roi, scales, sizes], since=since, attributes=attributes, constants=None if c.flag() else (1, 2, 3),
          only=None if exact else "reference", form=None if exact else c.pick(["node"] * 4 + ["if", "function"]))
 
