@@ -79,7 +79,7 @@ public enum Binary {
   }
 
   /// Sizes are bytes of an element. Returns whether a call of the function failed.
-  private static func run(
+  static func run(
     _ a: UnsafeRawPointer, _ aShape: [Int], _ aSize: Int, _ b: UnsafeRawPointer, _ bShape: [Int], _ bSize: Int,
     _ out: UnsafeMutableRawPointer, _ outShape: [Int], _ outSize: Int, pool: ThreadPool?,
     _ function: (

@@ -85,6 +85,14 @@ let operatorTable: [[OperatorDefinition]] = [
   Softmax.definitions,
   SwiGLU.definitions,
   TensorScatter.definitions,
+  // com.microsoft
+  BiasedActivations.definitions,
+  GroupQueryAttention.definitions,
+  MultiHeadAttention.definitions,
+  ProjectedAttention.definitions,
+  QuantizedElementwise.definitions,
+  QuantizedPool.definitions,
+  QuantizedSelection.definitions,
   // ai.onnx.ml
   FeatureOperators.definitions,
   LabelEncoder.definitions,

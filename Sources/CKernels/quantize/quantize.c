@@ -14,3 +14,15 @@ swk_dequantize_fn swk_dequantize_get(swk_level level, swk_element_type type) {
 void swk_range_f32(swk_level level, const float *x, size_t n, float *low, float *high) {
   SWK_SELECT2(level, swk_quantize).range(x, n, low, high);
 }
+
+swk_quantized_binary_fn swk_quantized_add_get(swk_level level, swk_element_type type) {
+  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT2(level, swk_quantize).add[type] : NULL;
+}
+
+swk_quantized_binary_fn swk_quantized_multiply_get(swk_level level, swk_element_type type) {
+  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT2(level, swk_quantize).multiply[type] : NULL;
+}
+
+void swk_lookup(const uint8_t *x, uint8_t *y, size_t n, const uint8_t *table) {
+  for (size_t i = 0; i < n; i++) y[i] = table[x[i]];
+}

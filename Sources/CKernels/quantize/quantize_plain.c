@@ -2,5 +2,6 @@
 #include "../level.h"
 #include "table.h"
 SWK_LEVEL_BEGIN
+#include "arithmetic.inc"
 #include "quantize.inc"
 SWK_LEVEL_END

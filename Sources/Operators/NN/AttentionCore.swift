@@ -137,7 +137,7 @@ struct AttentionCore: Sendable {
   }
 
   /// The keys that a query may see.
-  private func visible(_ b: Int, _ query: Int) -> Range<Int> {
+  func visible(_ b: Int, _ query: Int) -> Range<Int> {
     var low = 0, high = keys
     let position = query + (offsets.count > 1 ? offsets[b] : offsets.first ?? 0)
     if isCausal { high = min(high, position + 1) }

@@ -29,15 +29,15 @@ enum Conv {
     Window.attributes + [.int("group", 1), .string("activation"), .floats("activation_params")]
 
   @Sendable private static func infer(_ c: InferenceContext) throws {
-    c.set(0, c.elementType(0), try outputShape(c, x: 0, w: 1))
+    c.set(0, c.elementType(0), try outputShape(c, x: c.shape(0), w: c.shape(1)))
   }
 
-  /// The output's shape of a convolution of input `x` with the weights at input `w`.
-  static func outputShape(_ c: InferenceContext, x: Int, w: Int) throws -> SymbolicShape? {
+  /// The output's shape of a convolution of inputs [batch, channels, ...] with weights of a shape.
+  static func outputShape(_ c: InferenceContext, x xs: SymbolicShape?, w ws: SymbolicShape?) throws -> SymbolicShape? {
     let window = try Window(c)
     let group = try c.optionalInt("group") ?? 1
     try checkModel(group > 0, "group is \(group)")
-    let xs = try c.shape(x, ranks: 3...), ws = try c.shape(w, ranks: 3...)
+    for s in [xs, ws] { try checkShape(s.map { $0.count >= 3 } ?? true, "at least 3 dimensions are due, not the shape \(s ?? [])") }
     guard let rank = (xs ?? ws)?.count else { return nil }
     try window.check(rank: rank - 2)
     let input = xs ?? SymbolicShape(repeating: .unknown, count: rank)

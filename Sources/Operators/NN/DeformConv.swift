@@ -14,7 +14,7 @@ enum DeformConv {
       attributes: [
         .ints("kernel_shape"), .ints("pads"), .ints("strides"), .ints("dilations"), .int("group", 1), .int("offset_group", 1),
       ],
-      exactness: .accumulating, infer: { $0.set(0, $0.elementType(0), try Conv.outputShape($0, x: 0, w: 1)) },
+      exactness: .accumulating, infer: { $0.set(0, $0.elementType(0), try Conv.outputShape($0, x: $0.shape(0), w: $0.shape(1))) },
       kernel: { c in
         let window = try Window(c), group = try c.int("group"), offsetGroup = try c.int("offset_group")
         try checkModel(offsetGroup > 0, "offset_group is \(offsetGroup)")

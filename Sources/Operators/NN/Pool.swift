@@ -52,9 +52,13 @@ enum Pool {
     return value
   }
 
-  private static func outputShape(_ c: InferenceContext) throws -> SymbolicShape? {
+  private static func outputShape(_ c: InferenceContext) throws -> SymbolicShape? { try outputShape(c, x: c.shape(0)) }
+
+  /// The shape of a pool of x as [batch, channels, ...].
+  static func outputShape(_ c: InferenceContext, x: SymbolicShape?) throws -> SymbolicShape? {
     let window = try Window(c)
-    guard let x = try c.shape(0, ranks: 3...) else { return nil }
+    guard let x else { return nil }
+    try checkShape(x.count >= 3, "at least 3 dimensions are due, not the shape \(x)")
     let rank = x.count - 2
     guard let kernel = window.kernel else { throw SwiftletError(.invalidModel, "kernel_shape is missing") }
     try window.check(rank: rank)
@@ -72,7 +76,7 @@ enum Pool {
       output: spans.map(\.output))
   }
 
-  private static func run<S: PoolScalar & BitwiseCopyable>(
+  static func run<S: PoolScalar & BitwiseCopyable>(
     _ r: RunContext, _ kind: Pooling<S>.Kind, _ geometry: PoolingGeometry, _ x: Tensor, _ y: Tensor
   ) throws {
     guard y.count > 0 else { return }

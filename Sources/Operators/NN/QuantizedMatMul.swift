@@ -117,7 +117,7 @@ enum QuantizedMatMul {
     return try t.ints()[0]
   }
 
-  private static func packing(_ c: KernelContext, b: Int, zero: Int) -> Lazily<PackedMatrix?>? {
+  static func packing(_ c: KernelContext, b: Int, zero: Int) -> Lazily<PackedMatrix?>? {
     c.constant(b) != nil && (!c.hasInput(zero) || c.constant(zero) != nil) ? Lazily() : nil
   }
 
@@ -166,13 +166,20 @@ enum QuantizedMatMul {
   }
 
   private static func toFloat(_ sums: UnsafePointer<Int32>, _ y: Tensor, _ scales: [Double], _ bias: Tensor?, _ pool: ThreadPool) throws {
-    let n = y.shape.last ?? 1
+    try toFloat(sums, y.pointer(Float.self), count: y.count, columns: y.shape.last ?? 1, scales, bias, pool)
+  }
+
+  /// y = sums * scale + bias in rows of n columns; a scale for all, or one for each column.
+  static func toFloat(
+    _ sums: UnsafePointer<Int32>, _ y: UnsafeMutablePointer<Float>, count: Int, columns n: Int, _ scales: [Double],
+    _ bias: Tensor?, _ pool: ThreadPool
+  ) throws {
     try checkShape((scales.count == 1 || scales.count == n) && (bias?.count ?? n) == n, "scales or bias don't fit \(n) columns")
     let factors = scales.map { Float($0) }
-    try Rows.parallel(y.count / max(n, 1), n, pool) { rows in
+    try Rows.parallel(count / max(n, 1), n, pool) { rows in
       factors.withUnsafeBufferPointer { factors in
         for i in rows {
-          let from = sums + i * n, to = y.pointer(Float.self) + i * n
+          let from = sums + i * n, to = y + i * n
           if factors.count == 1 {
             for j in 0..<n { to[j] = Float(from[j]) * factors[0] }
           } else {

@@ -3,39 +3,41 @@ import Tensors
 
 /// Trilu: the upper or lower triangle of matrices. EyeLike: a diagonal of ones.
 enum TriangleOperators {
-  static let definitions = [trilu, eyeLike]
+  static let definitions = [trilu("", since: [14]), trilu("com.microsoft", since: [1]), eyeLike]
 
-  private static let trilu = OperatorDefinition(
-    "Trilu", since: [14], inputs: [.required("input", "T"), .optional("k", "I")], outputs: [.required("output", "T")],
-    types: ["T": .tensors, "I": .int64], attributes: [.int("upper", 1)], takesHalf: true, exactness: .exact,
-    infer: { c in
-      if let rank = c.rank(0), rank < 2 { throw SwiftletError(.shape, "a matrix is due, not a tensor of rank \(rank)") }
-      c.set(0, like: 0)
-    },
-    kernel: { c in
-      let upper = try c.bool("upper")
-      return { r in
-        let x = try r.input(0)
-        guard let size = x.type.size, x.rank >= 2 else { throw SwiftletError(.unsupported, "Trilu of \(x.type.name)") }
-        let k = try r.optionalInput(1)?.int() ?? 0
-        let y = try r.output(0)
-        let (rows, columns) = (x.shape[x.rank - 2], x.shape[x.rank - 1])
-        if x.count == 0 { return }
-        let diagonal = min(max(k, -rows), columns)
-        r.pool.parallel(over: x.count / columns, grain: max(1, (1 << 16) / (columns * size))) { range in
-          for row in range {
-            // Columns from `at` on belong to the upper triangle; the diagonal belongs to both.
-            let at = row % rows + diagonal
-            let cut = min(max(upper ? at : at + 1, 0), columns)
-            let from = x.data + row * columns * size
-            let to = y.data + row * columns * size
-            let (keep, clear) = upper ? (cut..<columns, 0..<cut) : (0..<cut, cut..<columns)
-            if from != to { (to + keep.lowerBound * size).copyMemory(from: from + keep.lowerBound * size, byteCount: keep.count * size) }
-            (to + clear.lowerBound * size).initializeMemory(as: UInt8.self, repeating: 0, count: clear.count * size)
+  private static func trilu(_ domain: String, since: [Int]) -> OperatorDefinition {
+    OperatorDefinition(
+      "Trilu", domain: domain, since: since, inputs: [.required("input", "T"), .optional("k", "I")], outputs: [.required("output", "T")],
+      types: ["T": .tensors, "I": .int64], attributes: [.int("upper", 1)], takesHalf: true, exactness: .exact,
+      infer: { c in
+        if let rank = c.rank(0), rank < 2 { throw SwiftletError(.shape, "a matrix is due, not a tensor of rank \(rank)") }
+        c.set(0, like: 0)
+      },
+      kernel: { c in
+        let upper = try c.bool("upper")
+        return { r in
+          let x = try r.input(0)
+          guard let size = x.type.size, x.rank >= 2 else { throw SwiftletError(.unsupported, "Trilu of \(x.type.name)") }
+          let k = try r.optionalInput(1)?.int() ?? 0
+          let y = try r.output(0)
+          let (rows, columns) = (x.shape[x.rank - 2], x.shape[x.rank - 1])
+          if x.count == 0 { return }
+          let diagonal = min(max(k, -rows), columns)
+          r.pool.parallel(over: x.count / columns, grain: max(1, (1 << 16) / (columns * size))) { range in
+            for row in range {
+              // Columns from `at` on belong to the upper triangle; the diagonal belongs to both.
+              let at = row % rows + diagonal
+              let cut = min(max(upper ? at : at + 1, 0), columns)
+              let from = x.data + row * columns * size
+              let to = y.data + row * columns * size
+              let (keep, clear) = upper ? (cut..<columns, 0..<cut) : (0..<cut, cut..<columns)
+              if from != to { (to + keep.lowerBound * size).copyMemory(from: from + keep.lowerBound * size, byteCount: keep.count * size) }
+              (to + clear.lowerBound * size).initializeMemory(as: UInt8.self, repeating: 0, count: clear.count * size)
+            }
           }
         }
-      }
-    })
+      })
+  }
 
   private static let eyeLike = OperatorDefinition(
     "EyeLike", since: [9, 22], inputs: [.required("input", "T1")], outputs: [.required("output", "T2")],
