@@ -87,7 +87,10 @@ let operatorTable: [[OperatorDefinition]] = [
   TensorScatter.definitions,
   // com.microsoft
   BiasedActivations.definitions,
+  EmbedLayerNormalization.definitions,
+  GatherBlockQuantized.definitions,
   GroupQueryAttention.definitions,
+  MatMulNBits.definitions,
   MultiHeadAttention.definitions,
   ProjectedAttention.definitions,
   QuantizedElementwise.definitions,

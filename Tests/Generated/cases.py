@@ -200,7 +200,7 @@ class Case:
   # Models
 
   def node(self, op, inputs, outputs=1, *, since=13, until=NEWEST, domain="", constants=None, dynamic=None, form=None, loops=True,
-           attributes=None, **rest):
+           attributes=None, types=None, **rest):
     """A model of one node.
 
     inputs: arrays, None for one that is left out; also lists (sequences) and dictionaries (maps).
@@ -210,6 +210,7 @@ class Case:
     dynamic: whether dimensions are symbols. form: "node", "if", "function" or "loop" (which only onnxruntime runs rightly; not
     drawn unless `loops`). Both drawn unless they are given.
     attributes: as keywords too; those that are None are left out. trust, expect, tolerance: see `model`.
+    types: by number the element types of outputs whose types don't follow from the inputs; for the form "node".
     """
     options = {k: rest.pop(k) for k in ("trust", "expect", "tolerance", "only", "random") if k in rest}
     attributes = {k: v for k, v in {**(attributes or {}), **rest}.items() if v is not None}
@@ -243,6 +244,8 @@ class Case:
     if form == "loop":
       initializers += [to_proto(np.array(2, np.int64), "trips"), to_proto(np.array(True), "always")]
     graph = helper.make_graph(nodes, "case", declared, [onnx.ValueInfoProto(name=o) for o in kept], initializers)
+    for i, dtype in (types or {}).items():
+      graph.output[i].CopyFrom(helper.make_tensor_value_info(f"y{i}", helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), None))
     model = helper.make_model(graph, opset_imports=imports, functions=functions, ir_version=10)
     self.label += f"_{op}" if form == "node" else f"_{op}_{form}"
     if form == "loop":

@@ -10,6 +10,7 @@
 #include "igemm.h"
 #include "lz4.h"
 #include "planes.h"
+#include "nbits.h"
 #include "pool.h"
 #include "movement.h"
 #include "reduce.h"

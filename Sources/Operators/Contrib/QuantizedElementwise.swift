@@ -14,7 +14,7 @@ enum QuantizedElementwise {
     unary("QLinearSigmoid", []) { _ in { 1 / (1 + expf(-$0)) } },
     softmax,
   ]
-  static let types = ["T": TypeSet(.int8, .uint8), "F": TypeSet(.float)]
+  static let types: KeyValuePairs = ["T": TypeSet(.int8, .uint8), "F": TypeSet(.float)]
 
   private static func binary(_ name: String, multiplies: Bool) -> OperatorDefinition {
     OperatorDefinition(

@@ -1,0 +1,504 @@
+"""Operators of com.microsoft: what onnxruntime's and Optimum's optimisers, quantisers and model builders write."""
+import numpy as np
+
+from cases import family
+
+BYTES = [np.uint8, np.int8]
+
+
+def node(c, op, inputs, outputs=1, **rest):
+  rest.setdefault("only", "onnxruntime")
+  c.node(op, inputs, outputs=outputs, domain="com.microsoft", since=1, until=1, **rest)
+
+
+def f32(*v):
+  return np.array(v, np.float32)
+
+
+def scalar(x, dtype=np.float32):
+  return np.array(x, dtype)
+
+
+def scale(c, low=0.01, high=0.1):
+  return scalar(c.rng.uniform(low, high))
+
+
+def codes(c, shape, dtype):
+  low, high = (0, 256) if dtype == np.uint8 else (-128, 128)
+  return c.rng.integers(low, high, shape).astype(dtype)
+
+
+def zero(c, dtype):
+  """A zero point. onnxruntime fails (or ends) for several operators that are given none, though their schemas allow it."""
+  return codes(c, (), dtype)
+
+
+# Activations and normalisation
+
+@family(60)
+def biased_activation(c):
+  op = c.pick(["Gelu", "QuickGelu", "BiasGelu", "FastGelu"])
+  x = c.data(c.shape(1, 4))
+  bias = c.data(x.shape[-1:]) if op == "BiasGelu" or op == "FastGelu" and c.flag() else None
+  node(c, op, [x, bias], alpha=c.pick([None, 1.0, 0.7]) if op == "QuickGelu" else None)
+
+
+@family(50)
+def skip_normalization(c):
+  n, s, h = c.integer(1, 3), c.integer(1, 4), c.integer(1, 20)
+  dtype = c.pick([np.float32] * 3 + [np.float16])
+  x = c.data((n, s, h), dtype)
+  skip = c.data(c.pick([(n, s, h), (n, s, h), (1, s, h), (s, h)]), dtype)
+  gamma, beta = c.data((h,), dtype), c.data((h,), dtype) if c.flag() else None
+  bias = c.data((h,), dtype) if c.flag() else None
+  total = c.chance(0.4)
+  simple = c.flag()
+  node(c, "SkipSimplifiedLayerNormalization" if simple else "SkipLayerNormalization",
+       [x, skip, gamma, bias] if simple else [x, skip, gamma, beta, bias],
+       outputs=[True, False, False, True] if total else 1, epsilon=c.pick([None, 1e-5]), form="node" if total else None)
+
+
+@family(40)
+def embed_normalization(c):
+  n, s, h, words = c.integer(1, 3), c.integer(1, 6), c.integer(1, 18), c.integer(2, 12)
+  ids = c.rng.integers(0, words, (n, s)).astype(np.int32)
+  with_segments = c.flag()
+  segments = c.rng.integers(0, 2, (n, s)).astype(np.int32) if with_segments else None
+  mask = (c.rng.random((n, s)) < 0.7).astype(np.int32) if c.flag() else None
+  if c.flag():
+    dtype = np.float32
+    tables = [c.data((words, h), dtype), c.data((s + 2, h), dtype), c.data((2, h), dtype) if with_segments else None]
+    places = c.rng.integers(0, s + 2, c.pick([(n, s), (1, s)])).astype(np.int32) if c.chance(0.3) else None
+    node(c, "EmbedLayerNormalization", [ids, segments, *tables, c.data((h,), dtype), c.data((h,), dtype), mask, places],
+         outputs=[True, True, c.flag() == 1], epsilon=c.pick([None, 1e-5]), form="node", dynamic=False)
+    return
+  dtype = c.pick(BYTES)
+  keep = lambda x: x if with_segments else None
+  tables = [codes(c, (words, h), dtype), codes(c, (s + 2, h), dtype), keep(codes(c, (2, h), dtype))]
+  scales = [scale(c), scale(c), keep(scale(c)), scale(c), scale(c)]
+  zeros = [codes(c, (), dtype), codes(c, (), dtype), keep(codes(c, (), dtype)), codes(c, (), dtype), codes(c, (), dtype)]
+  node(c, "QEmbedLayerNormalization", [ids, segments, *tables, codes(c, (h,), dtype), codes(c, (h,), dtype), mask, *scales, *zeros],
+       outputs=2, epsilon=c.pick([None, 1e-5]), form="node", dynamic=False)
+
+
+# Attention
+
+def int_mask(c, n, q, keys, spans=True):
+  """A mask in one of its forms; the first key always counts."""
+  form = c.pick(["none", "ends", "packed", "keys", "full"] + (["spans"] if spans else []))
+  ends = c.rng.integers(1, keys + 1, n)
+  if form == "none":
+    return None
+  if form == "ends":
+    return ends.astype(np.int32)
+  if form == "spans":
+    return np.concatenate([ends, [c.integer(0, int(e) - 1) for e in ends]]).astype(np.int32)
+  if form == "packed":
+    return np.concatenate([ends, np.cumsum([0, *ends]), np.cumsum([0, *ends])]).astype(np.int32)
+  mask = (c.rng.random((n, keys) if form == "keys" else (n, q, keys)) < 0.7).astype(np.int32)
+  mask[..., 0] = 1
+  return mask
+
+
+def addend(c, n, heads, q, keys):
+  return c.data((c.pick([1, n]), c.pick([1, heads]), q, keys), scale=1) if c.chance(0.4) else None
+
+
+@family(120)
+def projected_attention(c):
+  quantized = c.chance(0.4)
+  n, s, width, heads, d = c.integer(1, 3), c.integer(1, 6), c.integer(1, 12), c.integer(1, 3), c.pick([2, 4, 5])
+  past = c.integer(0, 4) if c.chance(0.4) else None
+  value = d if past is not None or quantized or c.flag() else d + c.integer(1, 2)
+  total = s + (past or 0)
+  cache = c.data((2, n, heads, past, d), scale=1) if past is not None else None
+  columns = heads * (2 * d + value)
+  attributes = {"num_heads": heads, "unidirectional": c.pick([None, 0, 1]), "scale": c.pick([None, None, 0.4]),
+                "mask_filter_value": c.pick([None, None, -3.0])}
+  mask = int_mask(c, n, s, total)
+  outputs = 2 if past is not None else 1
+  if not quantized:
+    if value != d or c.chance(0.2):
+      attributes["qkv_hidden_sizes"] = [heads * d, heads * d, heads * value]
+    bias = c.data((columns,), scale=0.5)
+    node(c, "Attention", [c.data((n, s, width), scale=1), c.data((width, columns), scale=0.5), bias, mask, cache,
+                          None if cache is not None else addend(c, n, heads, s, total)], outputs=outputs, attributes=attributes, form="node")
+    return
+  xt, wt = np.uint8, c.pick(BYTES)
+  per_column = c.chance(0.4)
+  ws = c.rng.uniform(0.005, 0.02, (columns,)).astype(np.float32) if per_column else scale(c, 0.005, 0.02)
+  wz = codes(c, (columns,) if per_column else (), wt)
+  node(c, "QAttention", [codes(c, (n, s, width), xt), codes(c, (width, columns), wt), c.data((columns,), scale=0.5), scale(c, 0.005, 0.02),
+                         ws, mask, zero(c, xt), wz, cache], outputs=outputs, attributes=attributes, form="node", constants=(1, 2, 3, 4, 6, 7))
+
+
+@family(160)
+def multi_head_attention(c):
+  n, q, keys, heads, d = c.integer(1, 3), c.integer(1, 5), c.integer(1, 6), c.integer(1, 3), c.pick([2, 4, 5])
+  value = c.pick([d, d, d + 1])
+  form = c.pick(["separate", "separate", "past", "room", "cross", "queries", "keys"])
+  attributes = {"num_heads": heads, "scale": c.pick([None, None, 0.4]), "mask_filter_value": c.pick([None, None, -3.0])}
+  data = lambda *s: c.data(s, scale=1)
+  if form == "cross":
+    value = d
+    inputs = [data(n, q, heads * d), data(n, heads, keys, d), data(n, heads, keys, d)]
+    bias = None
+  else:
+    if form in ("past", "room"):
+      keys, value = q, d
+    inputs = [data(n, q, heads * d), data(n, keys, heads * d), data(n, keys, heads * value)]
+    bias = c.data((heads * (2 * d + value),), scale=0.5) if c.flag() else None
+  past = c.integer(0, 4) if form in ("past", "room") else 0
+  room = past + keys + c.integer(0, 2)
+  total = keys + past
+  if form in ("separate", "past") and c.chance(0.4):
+    attributes["unidirectional"] = 1
+  mask = int_mask(c, n, q, total, spans=False)
+  inputs += [bias, mask, addend(c, n, heads, q, total)]
+  outputs = 1
+  if form == "past":
+    value_past = data(n, heads, past, value)
+    inputs += [data(n, heads, past, d), value_past]
+    outputs = 3
+  elif form == "room":
+    inputs += [data(n, heads, room, d), data(n, heads, room, value), np.array([past], np.int32)]
+    outputs = 3
+  elif form == "separate" and c.chance(0.3):
+    outputs = 3
+  if form in ("queries", "keys"):
+    packed_attention(c, form, n, q, keys, heads, d, attributes)
+    return
+  if outputs == 3 and c.chance(0.3):
+    node(c, "MultiHeadAttention", inputs, outputs=4, attributes=attributes, form="node", types={3: np.float32})
+  else:
+    node(c, "MultiHeadAttention", inputs, outputs=outputs, attributes=attributes, form="node")
+
+
+def softmax(x):
+  e = np.exp(x - x.max(-1, keepdims=True))
+  return e / e.sum(-1, keepdims=True)
+
+
+def packed_attention(c, form, n, q, keys, heads, d, attributes):
+  """Queries, keys and values in one tensor: for GPUs in onnxruntime, so the outputs are computed here."""
+  attributes.pop("mask_filter_value")
+  factor = attributes["scale"] or 1 / np.sqrt(d)
+  if form == "queries":
+    x = c.data((n, q, heads, 3, d), scale=1)
+    a, k, v = (x[:, :, :, i].transpose(0, 2, 1, 3) for i in range(3))
+    inputs = [x]
+  else:
+    x, y = c.data((n, q, heads * d), scale=1), c.data((n, keys, heads, 2, d), scale=1)
+    a = x.reshape(n, q, heads, d).transpose(0, 2, 1, 3)
+    k, v = (y[:, :, :, i].transpose(0, 2, 1, 3) for i in range(2))
+    inputs = [x, y]
+  y = softmax(factor * a @ k.transpose(0, 1, 3, 2)) @ v
+  node(c, "MultiHeadAttention", inputs, attributes=attributes, form="node",
+       expect=[y.transpose(0, 2, 1, 3).reshape(n, q, heads * d).astype(np.float32)])
+
+
+@family(60)
+def decoder_masked_attention(c):
+  beams, heads, d = c.pick([1, 1, 2]), c.integer(1, 3), c.pick([4, 8])
+  n, past = beams * c.integer(1, 2), c.integer(1, 4)
+  room = past + 1 + c.integer(0, 2)
+  data = lambda *s: c.data(s, scale=1)
+  attributes = {"num_heads": heads, "scale": c.pick([None, 0.4]), "mask_filter_value": c.pick([None, -3.0])}
+  mask = (c.rng.random((n, past + 1)) < 0.7).astype(np.int32) if c.flag() else None
+  if mask is not None:
+    mask[:, 0] = 1
+  bias = c.data((3 * heads * d,), scale=0.5) if c.chance(0.4) else None
+  if c.chance(0.3):
+    inputs = [data(n, 1, heads * d), data(n, heads, past + 1, d), data(n, heads, past + 1, d), mask]
+    node(c, "DecoderMaskedMultiHeadAttention", inputs, attributes=attributes, form="node")
+    return
+  inputs = [data(n, 1, heads * d) for _ in range(3)] + [mask, addend(c, n, heads, 1, past + 1)]
+  inputs += [data(n, heads, room, d), data(n, heads, room, d), np.array([past], np.int32)]
+  if beams > 1 or bias is not None:
+    choice = c.rng.integers(0, beams, (n // beams, beams, room)).astype(np.int32)
+    inputs += [np.array([beams], np.int32), choice, bias]
+  node(c, "DecoderMaskedMultiHeadAttention", inputs, outputs=3, attributes={**attributes, "past_present_share_buffer": 1}, form="node",
+       constants=())
+
+
+@family(200)
+def group_query_attention(c):
+  kv = c.integer(1, 3)
+  heads, d = kv * c.pick([1, 2, 3]), c.pick([16, 32])
+  prompt = c.flag()
+  n = c.integer(1, 3)
+  s = c.integer(1, 6) if prompt else c.pick([1, 1, 2 if n == 1 else 1])
+  dtype = c.pick([np.float32] * 4 + [np.float16])
+  bits = c.pick([None] * 4 + [8, 4]) if dtype == np.float32 else None
+  past = 0 if prompt else c.integer(1, 5)
+  total = s + past
+  room = total + c.integer(0, 3) if c.flag() else past
+  lengths = [total - 1] * n if n == 1 or c.flag() else [c.integer(0 if prompt else s, total - 1) for _ in range(n)]
+  data = lambda *shape: c.data(shape, dtype, scale=1)
+  packed = c.chance(0.3)
+  inputs = [data(n, s, (heads + 2 * kv) * d), None, None] if packed else [data(n, s, heads * d), data(n, s, kv * d), data(n, s, kv * d)]
+  attributes = {"num_heads": heads, "kv_num_heads": kv, "scale": c.pick([None, 0.4]), "softcap": c.pick([None, None, 2.0]),
+                "local_window_size": c.pick([None, None, 1, 3]), "smooth_softmax": c.pick([None, None, None, 1])}
+  if bits:
+    kind = c.pick(["PER_TENSOR", "PER_CHANNEL"])
+    cache = [c.rng.integers(-100, 100, (n, kv, room, d)).astype(np.int8) if bits == 8
+             else c.rng.integers(0, 256, (n, kv, room, d // 2)).astype(np.uint8) for _ in range(2)]
+    shape = (1,) if kind == "PER_TENSOR" else (1, kv, 1, d)
+    scales = [c.rng.uniform(0.01, 0.03, shape).astype(np.float32) * (8 if bits == 4 else 1) for _ in range(2)]
+    attributes.update(kv_cache_bit_width=bits, k_quant_type=kind, v_quant_type=kind)
+  else:
+    cache, scales = [data(n, kv, room, d) if not prompt or c.flag() else None] * 2, [None, None]
+  inputs += [*cache, np.array(lengths, np.int32), scalar(total, np.int32)]
+  rotary = [None] * 3
+  if c.flag():
+    half = d // 2
+    rotary = [data(total + 4, half), data(total + 4, half), None]
+    if c.chance(0.3):
+      ids = np.arange(s)[None] + c.rng.integers(0, 4, (n, 1))
+      rotary[2] = np.minimum(ids, total + 3).astype(np.int64)
+      if prompt:
+        rotary[2][:] = rotary[2][:1]
+    attributes.update(do_rotary=1, rotary_interleaved=c.pick([None, 1]))
+  bias = data(c.pick([1, n]), c.pick([1, heads]), s, total) if c.chance(0.25) else None
+  sink = data(heads) if attributes["smooth_softmax"] is None and c.chance(0.2) else None
+  inputs += [*rotary, bias, sink, *scales]
+  if attributes["local_window_size"] is None and c.chance(0.1):
+    attributes["causal"] = 0
+  mode = c.pick([None] * 5 + [1, 2]) if not bits else None
+  attributes["qk_output"] = mode
+  node(c, "GroupQueryAttention", inputs, outputs=4 if mode else 3, attributes=attributes, form="node", constants=c.pick([(), (6,)]))
+
+
+@family(50)
+def rotary_embedding(c):
+  heads, n, s, d = c.integer(1, 3), c.integer(1, 3), c.integer(1, 5), 2 * c.integer(1, 4)
+  part = c.pick([None, None, 2 * c.integer(1, d // 2)])
+  dtype = c.pick([np.float32] * 3 + [np.float16])
+  four = c.flag()
+  x = c.data((n, heads, s, d) if four else (n, s, heads * d), dtype)
+  half, longest = (part or d) // 2, s + c.integer(0, 4)
+  tables = [c.data((longest, half), dtype, scale=0.5) for _ in range(2)]
+  ids = np.array([c.integer(0, longest - s)], np.int64) if c.flag() else c.rng.integers(0, longest, (n, s)).astype(np.int64)
+  node(c, "RotaryEmbedding", [x, ids, *tables], num_heads=heads if part or c.flag() else None, rotary_embedding_dim=part,
+       interleaved=c.pick([None, 0, 1]))
+
+
+# Quantised operators
+
+@family(80)
+def quantized_arithmetic(c):
+  dtype = c.pick(BYTES)
+  full = c.shape(1, 4, largest=20)
+  part = lambda: tuple(1 if c.chance(0.3) else d for d in full)[c.integer(0, len(full)) if c.chance(0.3) else 0:]
+  a, b = c.pick([(full, full), (full, part()), (part(), full), (part(), part())])
+  z = scale(c) if c.flag() else scalar(0.05)
+  node(c, c.pick(["QLinearAdd", "QLinearMul"]), [codes(c, a, dtype), scale(c), zero(c, dtype), codes(c, b, dtype), scale(c), zero(c, dtype),
+                                                 z, zero(c, dtype)])
+
+
+@family(60)
+def quantized_function(c):
+  op = c.pick(["QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax"])
+  dtype = c.pick(BYTES)
+  shape = c.shape(1, 4, largest=9, zero=0)
+  attributes = {"alpha": c.pick([None, 0.2])} if op == "QLinearLeakyRelu" else {}
+  out, point = scale(c, 0.004, 0.05), zero(c, dtype)
+  if op == "QLinearSoftmax":
+    attributes = {"axis": c.axis(len(shape)), "opset": c.pick([11, 13])}
+    out, point = scalar(1 / 256), scalar(0 if dtype == np.uint8 else -128, dtype)
+  node(c, op, [codes(c, shape, dtype), scale(c), zero(c, dtype), out, point], attributes=attributes,
+       tolerance=(0, 1) if op == "QLinearSoftmax" else None)
+
+
+@family(40)
+def quantized_selection(c):
+  dtype = c.pick(BYTES)
+  if c.flag():
+    s = list(c.shape(1, 4, zero=0))
+    axis = c.axis(len(s))
+    parts = []
+    for _ in range(c.integer(1, 3)):
+      s[axis] = c.integer(1, 4)
+      parts += [codes(c, s, dtype), scale(c), codes(c, (), dtype)]
+    node(c, "QLinearConcat", [scale(c), codes(c, (), dtype), *parts], axis=axis, form="node",
+         constants=[i for i in range(len(parts) + 2) if i % 3 != 2])
+    return
+  full = c.shape(1, 4)
+  part = lambda: tuple(1 if c.chance(0.3) else d for d in full)
+  condition, x, y = c.data(part(), bool), codes(c, full, dtype), codes(c, part(), dtype)
+  quant = [(scale(c), codes(c, (), dtype)) for _ in range(3)]
+  # onnxruntime ends for some shapes, so the outputs are computed here.
+  wide = [(v.astype(np.float32) - np.float32(z)) * s for v, (s, z) in zip((x, y), quant)]
+  info = np.iinfo(dtype)
+  z = np.clip(np.rint(np.where(condition, *wide) / quant[2][0]) + quant[2][1], info.min, info.max).astype(dtype)
+  node(c, "QLinearWhere", [condition, x, *quant[0], y, *quant[1], *quant[2]], expect=[z])
+
+
+@family(70)
+def quantized_pool(c):
+  dtype = c.pick(BYTES)
+  op = c.pick(["QLinearAveragePool", "QLinearGlobalAveragePool", "NhwcMaxPool"])
+  rank = 2 if op != "QLinearAveragePool" else c.integer(1, 2)
+  last = 1 if op == "NhwcMaxPool" else c.flag()
+  space = [c.integer(3, 9) for _ in range(rank)]
+  n, channels = c.integer(1, 3), c.integer(1, 9)
+  x = codes(c, (n, *space, channels) if last else (n, channels, *space), dtype)
+  quant = [scale(c), zero(c, dtype), scale(c), zero(c, dtype)]
+  if op == "QLinearGlobalAveragePool":
+    node(c, op, [x, *quant], channels_last=last)
+    return
+  kernel = [c.integer(1, 3) for _ in range(rank)]
+  pads = [c.integer(0, min(1, k - 1)) for k in kernel * 2]
+  attributes = {"kernel_shape": kernel, "strides": c.pick([None, [c.integer(1, 2) for _ in kernel]]), "ceil_mode": c.pick([None, 0, 1])}
+  attributes.update(c.pick([{"pads": pads}, {}, {"auto_pad": c.pick(["SAME_UPPER", "SAME_LOWER", "VALID"])}]))
+  if op == "NhwcMaxPool":
+    node(c, op, [x], attributes={**attributes, "dilations": c.pick([None, None, [1] * rank])})
+    return
+  node(c, op, [x, *quant], attributes={**attributes, "count_include_pad": c.pick([None, 0, 1]), "channels_last": last}, tolerance=(0, 1))
+
+
+@family(50)
+def quantized_convolution(c):
+  xt, wt = np.uint8, c.pick(BYTES)
+  if c.chance(0.4):
+    xt = wt = np.int8
+  group = c.pick([1, 1, 2])
+  n, ci, co = c.integer(1, 2), group * c.integer(1, 3), group * c.integer(1, 4)
+  space, kernel = [c.integer(3, 8) for _ in range(2)], [c.integer(1, 3) for _ in range(2)]
+  per_channel = wt == np.int8 and c.flag()
+  ws = c.rng.uniform(0.01, 0.03, (co,)).astype(np.float32) if per_channel else scale(c, 0.01, 0.03)
+  wz = np.zeros(co if per_channel else (), wt) if wt == np.int8 else codes(c, (), wt)
+  last = c.chance(0.7)
+  x = codes(c, (n, *space, ci) if last else (n, ci, *space), xt)
+  bias = c.rng.integers(-999, 999, (co,)).astype(np.int32) if c.flag() else None
+  node(c, "QLinearConv", [x, scale(c), codes(c, (), xt), codes(c, (co, ci // group, *kernel), wt), ws, wz, scale(c, 0.5, 2), codes(c, (), xt), bias],
+       group=group, channels_last=int(last), strides=c.pick([None, [1, 2]]), pads=c.pick([None, [1, 0, 0, 1]]), constants=(1, 2, 3, 4, 5, 6, 7, 8),
+       tolerance=(0, 1))
+
+
+@family(80)
+def quantized_product(c):
+  m, k, n = c.integer(1, 8), c.integer(1, 40), c.integer(1, 20)
+  at, bt = c.pick([(np.uint8, np.uint8), (np.uint8, np.int8), (np.int8, np.int8)])
+  batch = c.pick([(), (2,), (2, 3)])
+  columns = c.chance(0.4)
+  bs = c.rng.uniform(0.01, 0.03, (n,)).astype(np.float32) if columns else scale(c, 0.01, 0.03)
+  bz = codes(c, (n,) if columns else (), bt) if c.chance(0.7) else None
+  op = c.pick(["DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QGemm"])
+  bias = c.data((n,)) if c.flag() else None
+  if op == "DynamicQuantizeMatMul":
+    node(c, op, [c.data((*batch, m, k)), codes(c, (k, n), bt), bs, bz, bias])
+  elif op == "MatMulIntegerToFloat":
+    node(c, op, [codes(c, (*batch, m, k), at), codes(c, (k, n), bt), scale(c), bs, zero(c, at), bz, bias])
+  else:
+    ta, tb = c.flag(), c.flag()
+    addend = c.rng.integers(-999, 999, c.pick([(n,), (m, n), (1, n)])).astype(np.int32) if c.flag() else None
+    out = [scale(c, 0.5, 2), codes(c, (), at)] if c.flag() else [None, None]
+    bz = codes(c, bs.shape, bt)
+    node(c, op, [codes(c, (k, m) if ta else (m, k), at), scale(c), codes(c, (), at), codes(c, (n, k) if tb else (k, n), bt), bs, bz, addend, *out],
+         transA=ta, transB=tb, alpha=c.pick([None, 0.5]), tolerance=(0, 1) if out[0] is not None else None)
+
+
+@family(40)
+def quantize_linear(c):
+  dtype = c.pick([np.uint8, np.int8, np.uint16, np.int16])
+  shape = c.shape(1, 3)
+  axis = c.axis(len(shape)) if c.flag() else None
+  count = () if axis is None else (shape[axis],)
+  s = np.asarray(c.rng.uniform(0.01, 0.1, count)).astype(np.float32)
+  info = np.iinfo(dtype)
+  point = np.asarray(c.rng.integers(info.min, info.max + 1, count)).astype(dtype)
+  if c.flag():
+    node(c, "QuantizeLinear", [c.data(shape), s, point], axis=axis)
+  else:
+    node(c, "DequantizeLinear", [c.rng.integers(info.min, info.max + 1, shape).astype(dtype), s, point], axis=axis)
+
+
+@family(90)
+def product_with_bits(c):
+  bits, block = c.pick([4, 4, 8, 2]), c.pick([16, 32, 64, 128])
+  m, k, n = c.pick([1, 1, 2, 5, 17]), c.integer(1, 200), c.integer(1, 40)
+  if bits == 2:
+    k = max(block, k // block * block)
+  blocks = (k + block - 1) // block
+  dtype = c.pick([np.float32] * 4 + [np.float16])
+  b = c.rng.integers(0, 256, (n, blocks, block * bits // 8)).astype(np.uint8)
+  scales = c.rng.uniform(0.005, 0.02, (n, blocks)).astype(dtype)
+  kind = c.pick(["none", "packed", "float"]) if dtype == np.float32 else c.pick(["none", "packed"])
+  points = None
+  if kind == "packed":
+    points = c.rng.integers(0, 256, (n, (blocks * bits + 7) // 8)).astype(np.uint8)
+  elif kind == "float":
+    points = c.rng.uniform(0, 2**bits - 1, (n, blocks)).astype(dtype)
+  bias = c.data((n,), dtype) if c.chance(0.3) else None
+  a = c.data((*c.pick([(), (2,)]), m, k), dtype, scale=1)
+  # Accuracy level 1: onnxruntime doesn't make the input 8 bits either.
+  node(c, "MatMulNBits", [a, b, scales, points, None, bias], K=k, N=n, bits=bits, block_size=block, accuracy_level=1,
+       constants=c.pick([(1, 2, 3, 5), (1, 2, 3, 5), ()]), form=c.pick(["node"] * 4 + ["if"]), dynamic=False)
+
+
+@family(30)
+def product_with_bnb4(c):
+  m, k, n, block = c.integer(1, 5), c.integer(1, 80), c.integer(1, 20), c.pick([16, 32, 64])
+  b = c.rng.integers(0, 256, ((n * k + 1) // 2,)).astype(np.uint8)
+  absmax = c.rng.uniform(0.1, 1, ((n * k + block - 1) // block,)).astype(np.float32)
+  node(c, "MatMulBnb4", [c.data((m, k), scale=1), b, absmax], K=k, N=n, block_size=block, quant_type=c.flag(), constants=(1, 2))
+
+
+@family(60)
+def gather_blocks(c):
+  bits, block = c.pick([4, 4, 8, 2]), c.pick([16, 32])
+  rows, width = c.integer(1, 9), block * c.integer(1, 3)
+  blocks = width // block
+  dtype = c.pick([np.float32, np.float32, np.float16])
+  scales = c.rng.uniform(0.01, 0.1, (rows, blocks)).astype(dtype)
+  data = c.rng.integers(0, 256, (rows, width * bits // 8)).astype(np.uint8)
+  points = c.rng.integers(0, 256, (rows, (blocks * bits + 7) // 8)).astype(np.uint8) if c.flag() else None
+  indices = c.rng.integers(-rows, rows, c.shape(0, 2)).astype(c.pick([np.int32, np.int64]))
+  node(c, "GatherBlockQuantized", [data, indices, scales, points], bits=bits, block_size=block, gather_axis=0, quantize_axis=1,
+       constants=(0, 2, 3), form="node")
+
+
+# Products and convolutions with what follows them
+
+@family(60)
+def fused_product(c):
+  dtype = c.pick([np.float32, np.float32, np.float64])
+  m, k, n = c.integer(1, 7), c.integer(1, 9), c.integer(1, 7)
+  if c.flag():
+    ta, tb = c.flag(), c.flag()
+    batch = c.pick([(), (2,), (2, 3)])
+    ba, bb = (c.flag(), c.flag()) if len(batch) == 1 else (0, 0)
+    def shape(rows, columns, transposed, batched):
+      s = (columns, rows) if transposed else (rows, columns)
+      return (s[0], *batch, s[1]) if batched else (*batch, *s)
+    node(c, "FusedMatMul", [c.data(shape(m, k, ta, ba), dtype), c.data(shape(k, n, tb, bb), dtype)], transA=ta, transB=tb, transBatchA=ba,
+         transBatchB=bb, alpha=c.pick([None, 0.5]))
+    return
+  activation = c.pick(["Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "Softsign", "Elu", "Softplus", "ThresholdedRelu"])
+  ta, tb = c.flag(), c.flag()
+  node(c, "FusedGemm", [c.data((k, m) if ta else (m, k)), c.data((n, k) if tb else (k, n)), c.data(c.pick([(n,), (m, n), (1,), (m, 1)])) if c.flag() else None],
+       transA=ta, transB=tb, alpha=c.pick([None, 0.5]), beta=c.pick([None, 2.0]), activation=activation,
+       activation_alpha=c.pick([0.2, 0.4]), activation_beta=0.3)
+
+
+@family(50)
+def fused_convolution(c):
+  group = c.pick([1, 1, 2])
+  n, ci, co = c.integer(1, 2), group * c.integer(1, 3), group * c.integer(1, 3)
+  x, w = c.data((n, ci, c.integer(3, 7), c.integer(3, 7))), c.data((co, ci // group, c.integer(1, 3), c.integer(1, 3)))
+  bias = c.data((co,)) if c.flag() else None
+  activation, parameters = c.pick([(None, None), ("Relu", None), ("Sigmoid", None), ("Tanh", None), ("LeakyRelu", [0.2]), ("Clip", [-1.0, 2.0]),
+                                   ("HardSigmoid", [0.3, 0.4])])
+  z = None
+  if c.chance(0.3):
+    z = c.data((n, co, x.shape[2] - w.shape[2] + 1, x.shape[3] - w.shape[3] + 1))
+  node(c, "FusedConv", [x, w, bias, z], group=group, activation=activation, activation_params=parameters)
+
+
+# Others
+
+@family(20)
+def triangle(c):
+  x = c.data(c.shape(2, 4), c.pick([np.float32, np.float64, np.int64]))
+  node(c, "Trilu", [x, scalar(c.integer(-4, 4), np.int64) if c.flag() else None], upper=c.flag())
