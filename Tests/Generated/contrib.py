@@ -151,7 +151,8 @@ def multi_head_attention(c):
   past = c.integer(0, 4) if form in ("past", "room") else 0
   room = past + keys + c.integer(0, 2)
   total = keys + past
-  if form in ("separate", "past") and c.chance(0.4):
+  # onnxruntime lets the last query see every key; that differs where there are more keys than queries.
+  if form == "past" and c.chance(0.4) or form == "separate" and keys == q:
     attributes["unidirectional"] = 1
   mask = int_mask(c, n, q, total, spans=False)
   inputs += [bias, mask, addend(c, n, heads, q, total)]
@@ -168,7 +169,7 @@ def multi_head_attention(c):
   if form in ("queries", "keys"):
     packed_attention(c, form, n, q, keys, heads, d, attributes)
     return
-  if outputs == 3 and c.chance(0.3):
+  if outputs == 3 and "unidirectional" not in attributes and c.chance(0.3):
     node(c, "MultiHeadAttention", inputs, outputs=4, attributes=attributes, form="node", types={3: np.float32})
   else:
     node(c, "MultiHeadAttention", inputs, outputs=outputs, attributes=attributes, form="node")
@@ -212,7 +213,7 @@ def decoder_masked_attention(c):
     inputs = [data(n, 1, heads * d), data(n, heads, past + 1, d), data(n, heads, past + 1, d), mask]
     node(c, "DecoderMaskedMultiHeadAttention", inputs, attributes=attributes, form="node")
     return
-  inputs = [data(n, 1, heads * d) for _ in range(3)] + [mask, addend(c, n, heads, 1, past + 1)]
+  inputs = [data(n, 1, heads * d) for _ in range(3)] + [mask, data(c.pick([1, n]), heads, 1, past + 1) if beams == 1 and c.flag() else None]
   inputs += [data(n, heads, room, d), data(n, heads, room, d), np.array([past], np.int32)]
   if beams > 1 or bias is not None:
     choice = c.rng.integers(0, beams, (n // beams, beams, room)).astype(np.int32)
@@ -237,8 +238,10 @@ def group_query_attention(c):
   data = lambda *shape: c.data(shape, dtype, scale=1)
   packed = c.chance(0.3)
   inputs = [data(n, s, (heads + 2 * kv) * d), None, None] if packed else [data(n, s, heads * d), data(n, s, kv * d), data(n, s, kv * d)]
+  # In a window, rows that fill a shorter prompt up see anything.
+  window = c.pick([None, None, 1, 3]) if not prompt or lengths == [total - 1] * n else None
   attributes = {"num_heads": heads, "kv_num_heads": kv, "scale": c.pick([None, 0.4]), "softcap": c.pick([None, None, 2.0]),
-                "local_window_size": c.pick([None, None, 1, 3]), "smooth_softmax": c.pick([None, None, None, 1])}
+                "local_window_size": window, "smooth_softmax": c.pick([None, None, None, 1])}
   if bits:
     kind = c.pick(["PER_TENSOR", "PER_CHANNEL"])
     cache = [c.rng.integers(-100, 100, (n, kv, room, d)).astype(np.int8) if bits == 8
@@ -264,7 +267,8 @@ def group_query_attention(c):
   inputs += [*rotary, bias, sink, *scales]
   if attributes["local_window_size"] is None and c.chance(0.1):
     attributes["causal"] = 0
-  mode = c.pick([None] * 5 + [1, 2]) if not bits else None
+  # What a query doesn't see is not written by onnxruntime.
+  mode = c.pick([None, 1, 2]) if not bits and s == 1 and lengths == [total - 1] * n and attributes["local_window_size"] is None else None
   attributes["qk_output"] = mode
   node(c, "GroupQueryAttention", inputs, outputs=4 if mode else 3, attributes=attributes, form="node", constants=c.pick([(), (6,)]))
 
@@ -300,7 +304,7 @@ def quantized_arithmetic(c):
 def quantized_function(c):
   op = c.pick(["QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax"])
   dtype = c.pick(BYTES)
-  shape = c.shape(1, 4, largest=9, zero=0)
+  shape = [c.integer(2, 9) for _ in range(c.integer(1, 4))]
   attributes = {"alpha": c.pick([None, 0.2])} if op == "QLinearLeakyRelu" else {}
   out, point = scale(c, 0.004, 0.05), zero(c, dtype)
   if op == "QLinearSoftmax":
@@ -502,3 +506,81 @@ def fused_convolution(c):
 def triangle(c):
   x = c.data(c.shape(2, 4), c.pick([np.float32, np.float64, np.int64]))
   node(c, "Trilu", [x, scalar(c.integer(-4, 4), np.int64) if c.flag() else None], upper=c.flag())
+
+
+@family(20)
+def inverse(c):
+  n = c.integer(1, 6)
+  x = c.data((*c.shape(0, 2), n, n), c.pick([np.float32, np.float64])) + 4 * np.eye(n)
+  x = x.astype(np.float32 if c.flag() else np.float64)
+  node(c, "Inverse", [x], tolerance=(1e-3, 1e-3))
+
+
+@family(20)
+def distances(c):
+  dtype = c.pick([np.float32, np.float64])
+  k = c.integer(1, 9)
+  node(c, "CDist", [c.data((c.integer(1, 9), k), dtype), c.data((c.integer(1, 9), k), dtype)], metric=c.pick(["euclidean", "sqeuclidean"]))
+
+
+@family(30)
+def crop_and_resize(c):
+  n, boxes = c.integer(1, 3), c.integer(1, 5)
+  x = c.data((n, c.integer(1, 3), c.integer(2, 7), c.integer(2, 7)))
+  rois = c.rng.uniform(-0.1, 1.1, (boxes, 4)).astype(np.float32)
+  rois = np.sort(rois.reshape(boxes, 2, 2), 1).reshape(boxes, 4)
+  size = np.array([c.integer(1, 5), c.integer(1, 5)], np.int32)
+  node(c, "CropAndResize", [x, rois, c.rng.integers(0, n, boxes).astype(np.int32), size], mode=c.pick([None, "nearest"]),
+       extrapolation_value=c.pick([None, 2.0]), form="node")
+
+
+@family(60)
+def mixture_of_experts(c):
+  rows, experts = c.integer(1, 9), c.integer(1, 5)
+  activation = c.pick(["relu", "gelu", "silu", "identity", "swiglu"])
+  fused = activation == "swiglu"
+  attributes = {"k": c.integer(1, min(3, experts)), "activation_type": activation, "normalize_routing_weights": c.pick([None, 0, 1])}
+  if fused:
+    attributes.update(swiglu_fusion=1, activation_alpha=c.pick([None, 1.702]), activation_beta=c.pick([None, 1.0]),
+                      swiglu_limit=c.pick([None, 1.5]))
+  bits = c.pick([None, 4, 8])
+  if bits is None:
+    hidden, inner = c.integer(1, 12), c.integer(1, 12)
+    outer = 2 * inner if fused else inner
+    biases = [c.data((experts, outer)), c.data((experts, hidden))] if c.flag() else [None, None]
+    node(c, "MoE", [c.data((rows, hidden), scale=1), c.data((rows, experts), scale=1), c.data((experts, outer, hidden), scale=0.5), biases[0],
+                    c.data((experts, hidden, inner), scale=0.5), biases[1]], attributes=attributes, form="node")
+    return
+  block = c.pick([None, 16, 32])
+  hidden, inner = 32 * c.integer(1, 3), 32 * c.integer(1, 2)
+  outer = 2 * inner if fused else inner
+  def weights(n, k):
+    codes = c.rng.integers(0, 256, (experts, n, k * bits // 8)).astype(np.uint8)
+    scales = c.rng.uniform(0.002, 0.01, (experts, n, k // block) if block else (experts, n)).astype(np.float32) * (8 if bits == 4 else 1)
+    return codes, scales
+  (w1, s1), (w2, s2) = weights(outer, hidden), weights(hidden, inner)
+  biases = [c.data((experts, outer)), c.data((experts, hidden))] if c.flag() else [None, None]
+  # onnxruntime makes the input 8 bits where weights of 8 bits are in blocks.
+  node(c, "QMoE", [c.data((rows, hidden), scale=1), c.data((rows, experts), scale=1), w1, s1, biases[0], w2, s2, biases[1]],
+       attributes={**attributes, "expert_weight_bits": bits, "block_size": block}, form="node", constants=c.pick([(2, 3, 5, 6), ()]),
+       tolerance=(2e-2, 2e-2) if bits == 8 and block else None)
+
+
+@family(60)
+def quantized_lstm(c):
+  steps, n, width, hidden = c.integer(1, 5), c.integer(1, 3), c.integer(1, 9), c.integer(1, 8)
+  directions = c.pick([1, 1, 2])
+  dtype = c.pick(BYTES)
+  columns = c.flag()
+  def quantised(rows):
+    shape = (directions, 4 * hidden) if columns else (directions,)
+    z = np.zeros(shape, dtype) if dtype == np.int8 else np.full(shape, 128, dtype)
+    return codes(c, (directions, rows, 4 * hidden), dtype), c.rng.uniform(0.002, 0.01, shape).astype(np.float32), z
+  (w, ws, wz), (r, rs, rz) = quantised(width), quantised(hidden)
+  bias = c.data((directions, 8 * hidden), scale=0.5) if c.flag() else None
+  lengths = c.rng.integers(1, steps + 1, n).astype(np.int32) if c.chance(0.3) else None
+  states = [c.data((directions, n, hidden), scale=0.5) if c.flag() else None for _ in range(2)]
+  peepholes = c.data((directions, 3 * hidden), scale=0.3) if c.chance(0.3) else None
+  direction = "bidirectional" if directions == 2 else c.pick([None, "forward", "reverse"])
+  node(c, "DynamicQuantizeLSTM", [c.data((steps, n, width), scale=1), w, r, bias, lengths, *states, peepholes, ws, wz, rs, rz], outputs=3,
+       direction=direction, hidden_size=hidden, form="node", constants=(1, 2, 8, 9, 10, 11), clip=c.pick([None, None, 2.0]))

@@ -24,8 +24,8 @@ typedef void (*swk_dequantize_fn)(const void *x, float *y, size_t n, const swk_s
 /// For U8, I8, U16, I16, I32; else NULL.
 swk_dequantize_fn swk_dequantize_get(swk_level level, swk_element_type type);
 
-/// Sums and products of quantised numbers: with a and b less their zero points, a * `a` + b * `b`, or a * b * `a`, rounded
-/// to nearest even, + zero, limited to the type's range.
+/// Sums and products of quantised numbers: with a and b less their zero points, a * `a` + b * `b`, or a * b * `a`, + zero,
+/// rounded to nearest even, limited to the type's range.
 typedef struct {
   float a, b;
   int32_t a_zero, b_zero, zero;

@@ -113,13 +113,12 @@ struct TiledProduct {
 
   /// - Parameter widen: makes one row of weights.
   func run(_ r: RunContext, _ x: Tensor, _ bias: Tensor?, _ y: Tensor, _ widen: (Int, UnsafeMutablePointer<Float>) -> Void) throws {
-    try run(
-      r, x.pointer(Float.self), bias.map { UnsafePointer($0.pointer(Float.self)) }, y.pointer(Float.self), Epilogue(), widen)
+    try run(r, x.pointer(Float.self), bias.map { UnsafePointer($0.pointer(Float.self)) }, y.pointer(Float.self), widen)
   }
 
   func run(
     _ r: RunContext, _ x: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>,
-    _ epilogue: Epilogue<Float>, _ widen: (Int, UnsafeMutablePointer<Float>) -> Void
+    _ widen: (Int, UnsafeMutablePointer<Float>) -> Void
   ) throws {
     guard m > 0, n > 0 else { return }
     r.chose("tiles of float")
@@ -127,9 +126,9 @@ struct TiledProduct {
     let tile = max(16, min(256, (1 << 16) / max(rowStride, 1) / 16 * 16)), tiles = (n + tile - 1) / tile
     let left = try PackedMatrix(.a, rows: m, columns: k, data: x, source: .float, rowStride: k, columnStride: 1, pool: r.pool)
     func product(_ w: UnsafePointer<Float>, first: Int, _ rows: Int) throws -> Gemm<Float> {
-      var e = epilogue
-      e.columnBias = bias.map { $0 + first }
-      return try Gemm(m: m, n: rows, k: k, a: .packed(left), b: .strided(w, rowStride: 1, columnStride: rowStride), epilogue: e)
+      try Gemm(
+        m: m, n: rows, k: k, a: .packed(left), b: .strided(w, rowStride: 1, columnStride: rowStride),
+        epilogue: Epilogue(columnBias: bias.map { $0 + first }))
     }
     let tileCount = try Checked.multiply(tile, rowStride)
     let gemmBytes = try product(UnsafePointer(y), first: 0, min(tile, n)).scratchBytes(width: 1) + 64

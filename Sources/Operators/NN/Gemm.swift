@@ -36,22 +36,29 @@ enum GemmOperator {
   @Sendable private static func kernel(_ c: KernelContext) throws -> Kernel {
     let (formA, formB) = try MatMul.forms(c)
     let alpha = Double(try c.float("alpha")), beta = Double(try c.float("beta"))
-    let activation = try activation(c)
+    let (activation, last) = try activation(c)
     let packed = c.constant(1) != nil && c.constant(0) == nil ? Lazily<PackedMatrix?>() : nil
     return { r in
       let type = try r.input(0).type
       if type.isInteger { return try integers(r, formA, formB, alpha, beta) }
       try dispatch(
-        type, float: { try run(r, Float.self, formA, formB, alpha, beta, activation, packed) },
-        double: { try run(r, Double.self, formA, formB, alpha, beta, activation, packed) })
+        type, float: { try run(r, Float.self, formA, formB, alpha, beta, activation, last, packed) },
+        double: { try run(r, Double.self, formA, formB, alpha, beta, activation, last, packed) })
     }
   }
 
-  private static func activation(_ c: KernelContext) throws -> Activation {
-    guard try c.optionalString("activation") == "LeakyRelu", let alpha = try c.optionalFloat("activation_alpha") else {
-      return try c.fusedActivation()
+  /// The function that FusedGemm applies: within the product where that knows it, else afterwards.
+  private static func activation(_ c: KernelContext) throws -> (Activation, RecurrentActivation?) {
+    guard let name = try c.optionalString("activation"), !name.isEmpty else { return (.none, nil) }
+    let alpha = try c.optionalFloat("activation_alpha"), beta = try c.optionalFloat("activation_beta")
+    switch name {
+    case "LeakyRelu": return (.leakyRelu(Double(alpha ?? 0.01)), nil)
+    case "HardSigmoid": return (.hardSigmoid(Double(alpha ?? 0.2), Double(beta ?? 0.5)), nil)
+    case "Relu", "Sigmoid", "Tanh": return (try c.fusedActivation(), nil)
+    default:
+      var alphas = [alpha].compactMap { $0 }[...], betas = [beta].compactMap { $0 }[...]
+      return (.none, try RecurrentActivation(name, &alphas, &betas))
     }
-    return .leakyRelu(Double(alpha))
   }
 
   /// Strides with which C is read for the rows and columns of the result.
@@ -65,7 +72,7 @@ enum GemmOperator {
 
   private static func run<S: KernelScalar>(
     _ r: RunContext, _: S.Type, _ formA: MatMul.Form, _ formB: MatMul.Form, _ alpha: Double, _ beta: Double,
-    _ activation: Activation, _ packed: Lazily<PackedMatrix?>?
+    _ activation: Activation, _ last: RecurrentActivation?, _ packed: Lazily<PackedMatrix?>?
   ) throws {
     let b = try r.input(1)
     let a = try r.widenedInput(0)
@@ -85,6 +92,7 @@ enum GemmOperator {
       }
       try operands.multiply(
         a.pointer(S.self), pack == nil ? UnsafePointer(wideB.pointer(S.self)) : nil, pack, y.pointer(S.self), epilogue, r)
+      try last?.apply(y.type, y.data, y.count)
     }
   }
 
