@@ -38,6 +38,7 @@ public enum Passes {
     RemoveIdentities.self,
     MergeTransposes.self,
     MergeEqualNodes.self,
+    RestateContrib.self,
     FusePatterns.self,
     FuseEpilogues.self,
     RemoveDeadNodes.self,

@@ -1,7 +1,7 @@
 """Operators of com.microsoft: what onnxruntime's and Optimum's optimisers, quantisers and model builders write."""
 import numpy as np
 
-from cases import family
+from cases import NARROW, family
 
 BYTES = [np.uint8, np.int8]
 
@@ -449,6 +449,21 @@ def product_with_bnb4(c):
   node(c, "MatMulBnb4", [c.data((m, k), scale=1), b, absmax], K=k, N=n, block_size=block, quant_type=c.flag(), constants=(1, 2))
 
 
+@family(40)
+def gather_narrow_blocks(c):
+  """Of tensors with elements of 4 bits, along any axis."""
+  dtype, block = c.pick(NARROW), 16
+  shape = [c.integer(1, 5) for _ in range(c.integer(2, 3))]
+  along = c.integer(0, len(shape) - 1)
+  gather = c.pick([a for a in range(len(shape)) if a != along])
+  shape[along] = block * c.integer(1, 2) + c.pick([0, 0, 3])
+  scales = [-(-d // block) if a == along else d for a, d in enumerate(shape)]
+  points = c.data(scales, dtype) if c.flag() else None
+  indices = c.rng.integers(0, shape[gather], c.shape(0, 2, zero=0)).astype(c.pick([np.int32, np.int64]))
+  node(c, "GatherBlockQuantized", [c.data(shape, dtype), indices, c.rng.uniform(0.01, 0.1, scales).astype(np.float32), points], block_size=block,
+       gather_axis=gather, quantize_axis=along, constants=(0, 2, 3), form="node")
+
+
 @family(60)
 def gather_blocks(c):
   bits, block = c.pick([4, 4, 8, 2]), c.pick([16, 32])
@@ -584,3 +599,14 @@ def quantized_lstm(c):
   direction = "bidirectional" if directions == 2 else c.pick([None, "forward", "reverse"])
   node(c, "DynamicQuantizeLSTM", [c.data((steps, n, width), scale=1), w, r, bias, lengths, *states, peepholes, ws, wz, rs, rz], outputs=3,
        direction=direction, hidden_size=hidden, form="node", constants=(1, 2, 8, 9, 10, 11), clip=c.pick([None, None, 2.0]))
+
+
+@family(40)
+def tokenizer(c):
+  text = lambda: "".join(c.pick(["a", "b", "é", "xyz", " ", ",", ";;", "1", "22"]) for _ in range(c.integer(0, 7)))
+  shape = c.shape(1, 2, zero=0, largest=4)
+  x = np.array([text() for _ in range(int(np.prod(shape)))], object).reshape(shape)
+  rule = c.pick([{"separators": c.pick([[" "], [",", ";"], [" ", "[0-9]+"], [";|;;"]])}, {"tokenexp": c.pick(["[a-z]+", "a|ab", "[^ ]+", "[0-9]{2}"])},
+                 c.pick([{"tokenexp": "."}, {"separators": [""]}])])
+  least = 1 if rule in ({"tokenexp": "."}, {"separators": [""]}) else c.pick([1, 1, 2])
+  node(c, "Tokenizer", [x], mark=c.flag(), mincharnum=least, pad_value="#", attributes=rule, form="node")

@@ -28,6 +28,15 @@ enum AttentionMask {
   }
 }
 
+extension NodeReading {
+  /// The attribute `num_heads` or `kv_num_heads`; a bound keeps what is counted by heads alone within reason.
+  func headCount(_ name: String = "num_heads") throws -> Int {
+    let heads = try int(name)
+    try checkModel(heads > 0 && heads <= 1 << 16, "\(name) is \(heads)")
+    return heads
+  }
+}
+
 extension AttentionCore {
   /// 1 / sqrt(size) unless the attribute says another (0 counts as none).
   static func scale(_ c: some NodeReading, size: Int) throws -> Double {

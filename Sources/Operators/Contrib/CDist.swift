@@ -31,7 +31,9 @@ enum CDist {
     let (m, n, k) = (a.shape[0], b.shape[0], a.shape[1])
     func squares(_ t: Tensor) throws -> UnsafeMutablePointer<S> {
       let out = try r.scratch(max(t.shape[0], 1), of: S.self)
-      for i in 0..<t.shape[0] { out[i] = S(Rows.squares(t.pointer(S.self) + i * k, k)) }
+      let squared = try r.scratch(max(t.count, 1), of: S.self)
+      try Binary.apply(.multiply, t.type, t.data, t.shape, t.data, t.shape, to: squared, t.shape, pool: r.pool)
+      try Reduction.apply(.sum, t.type, squared, t.shape, axes: [1], to: out, pool: r.pool)
       return out
     }
     let rows = try squares(a), columns = try squares(b)

@@ -55,6 +55,7 @@ enum CropAndResize {
     try checkShape(boxes.shape == [images.count, 4], "\(images.count) batch_indices for rois of \(boxes.shape)")
     for i in images where i < 0 || i >= n { throw SwiftletError(.runtime, "batch index \(i) of \(n)") }
     let (rows, columns) = (y.shape[2], y.shape[3])
+    guard y.count > 0 else { return }
     r.pool.parallel(over: images.count, grain: 1) { range in
       for box in range {
         let b = boxes.pointer(S.self) + box * 4

@@ -104,9 +104,9 @@ enum EmbedLayerNormalization {
     }
     try failure.rethrow()
     try r.writing(0) { y in
-      try LayerNormalization.normalize(
-        sums, y.pointer(Float.self), rows: ids.count, n, gamma: parameters, beta: parameters + n, Double(c.float("epsilon")),
-        centers: true, r.pool)
+      try Normalization.layer(
+        .float, sums, [ids.count, n], axis: 1, scale: parameters, bias: parameters + n, epsilon: Double(c.float("epsilon")),
+        to: y.data, pool: r.pool)
     }
     if r.hasOutput(1) {
       let lengths = try r.output(1).pointer(Int32.self), mask = try r.optionalInput(7)

@@ -32,8 +32,8 @@ enum GroupQueryAttention {
 
   /// Heads of queries and of keys, and the size of one, from the width of the query (and of what is packed into it).
   private static func heads(_ c: some NodeReading, width: Int, isPacked: Bool) throws -> (heads: Int, kv: Int, size: Int) {
-    let heads = try c.int("num_heads"), kv = try c.int("kv_num_heads")
-    try checkModel(heads > 0 && kv > 0 && heads % kv == 0, "\(heads) heads of queries for \(kv) of keys")
+    let heads = try c.headCount(), kv = try c.headCount("kv_num_heads")
+    try checkModel(heads % kv == 0, "\(heads) heads of queries for \(kv) of keys")
     let parts = isPacked ? try Checked.add(heads, Checked.multiply(2, kv)) : heads
     try checkShape(width % parts == 0, "\(width) elements don't divide into \(parts) heads")
     return (heads, kv, width / parts)

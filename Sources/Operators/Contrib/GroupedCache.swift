@@ -21,7 +21,7 @@ struct GroupedCache {
       (self.total, self.rows, isPrompt) = (total, rows, total == rows)
       capacity = max(total, before)
       let isPrompt = total == rows
-      guard total >= rows, seqlens.allSatisfy({ $0 >= -1 && $0 < total && (isPrompt || $0 + 1 >= rows && $0 + 1 - rows <= before) }) else {
+      guard total >= rows, total - rows <= before, seqlens.allSatisfy({ $0 >= -1 && $0 < total && (isPrompt || $0 + 1 >= rows && $0 + 1 - rows <= before) }) else {
         throw SwiftletError(.runtime, "seqlens_k \(seqlens) and total_sequence_length \(total) for \(rows) rows and a past of \(before)")
       }
       present = seqlens.map { $0 + 1 }

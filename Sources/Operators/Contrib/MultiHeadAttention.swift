@@ -67,7 +67,6 @@ enum MultiHeadAttention {
     let valueSize: Dimension
 
     init(_ q: SymbolicShape, _ k: SymbolicShape?, _ v: SymbolicShape?, heads: Int) throws {
-      try checkModel(heads > 0, "num_heads is \(heads)")
       func split(_ hidden: Dimension, into n: Int) throws -> Dimension {
         try hidden.map {
           try checkShape($0 % n == 0, "\($0) elements don't divide into \(n) heads")
@@ -124,7 +123,7 @@ enum MultiHeadAttention {
   }
 
   private static func infer(_ c: InferenceContext, _ inputs: Inputs) throws {
-    let heads = try c.int("num_heads")
+    let heads = try c.headCount()
     guard let q = c.shape(0), !c.hasInput(1) || c.shape(1) != nil, !c.hasInput(2) || c.shape(2) != nil else {
       for i in 0..<4 { c.set(i, c.elementType(0), nil) }
       return
@@ -148,7 +147,7 @@ enum MultiHeadAttention {
   }
 
   private static func run(_ r: RunContext, _ c: KernelContext, _ inputs: Inputs) throws {
-    let heads = try c.int("num_heads")
+    let heads = try c.headCount()
     let query = try r.input(0), key = try r.optionalInput(1), value = try r.optionalInput(2)
     let form = try Form(
       SymbolicShape(query.shape), key.map { SymbolicShape($0.shape) }, value.map { SymbolicShape($0.shape) }, heads: heads)

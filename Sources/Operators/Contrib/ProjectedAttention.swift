@@ -71,8 +71,7 @@ enum ProjectedAttention {
 
   /// How the columns of the product divide into queries, keys and values.
   private static func columns(_ c: some NodeReading, _ total: Int) throws -> (key: Int, value: Int) {
-    let heads = try c.int("num_heads")
-    try checkModel(heads > 0, "num_heads is \(heads)")
+    let heads = try c.headCount()
     let sizes = try c.optionalInts("qkv_hidden_sizes") ?? []
     if sizes.isEmpty {
       try checkShape(total % 3 == 0 && total / 3 % heads == 0, "weights of \(total) columns for \(heads) heads")
@@ -85,7 +84,7 @@ enum ProjectedAttention {
   }
 
   private static func infer(_ c: InferenceContext, type: ElementType?, past: Int) throws {
-    let heads = try c.int("num_heads")
+    let heads = try c.headCount()
     guard let x = try c.shape(0, rank: 3), let w = try c.shape(1, rank: 2) else {
       c.set(0, type, nil)
       return c.set(1, type, nil)
@@ -106,7 +105,7 @@ enum ProjectedAttention {
     _ r: RunContext, _ c: KernelContext, mask: Int, past: Int, addend: Int?,
     _ project: (UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
-    let heads = try c.int("num_heads")
+    let heads = try c.headCount()
     let x = try r.input(0), w = try r.input(1), (batch, rows, width) = (x.shape[0], x.shape[1], w.shape[1])
     let (key, value) = try columns(c, width), size = key / heads, valueSize = value / heads
     let all = try r.scratch(max(Checked.count([batch, rows, width]), 1), of: Float.self)

@@ -37,6 +37,7 @@ public enum Registry {
   public static func reason(_ node: Node) -> String {
     if let why = refused[node.qualifiedOpType] { return why }
     guard let list = byName[node.qualifiedOpType] else {
+      if let reason = Refusals.reason(domain: node.domain, name: node.opType) { return reason }
       return newestOpset[node.domain] == nil ? "the domain '\(node.domain)' is not known" : "there is no such operator"
     }
     let since = list.flatMap(\.since).sorted()

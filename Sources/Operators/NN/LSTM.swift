@@ -1,28 +1,41 @@
 import Kernels
 import Tensors
 
-/// LSTM: input, output and forget gates i, o, f and the candidate c, in this order in W and R; peepholes P for i, o, f.
+/// LSTM and DynamicQuantizeLSTM (com.microsoft): input, output and forget gates i, o, f and the candidate c, in this order in W and R; peepholes P for i, o, f.
 enum LSTM {
   static let definitions = [
     OperatorDefinition(
-      "LSTM", since: [1, 7, 14, 22], inputs: Recurrent.inputs + [.optional("initial_c", "T"), .optional("P", "T")],
-      outputs: [.optional("Y", "T"), .optional("Y_h", "T"), .optional("Y_c", "T")], types: Recurrent.types,
+      "LSTM", since: [1, 7, 14, 22], inputs: Recurrent.inputs + states, outputs: outputs, types: Recurrent.types,
       attributes: Recurrent.attributes + [.int("input_forget", 0)], takesHalf: true, exactness: .accumulating,
-      infer: { try form($0).infer($0) }, kernel: kernel)
+      infer: { try form($0).infer($0) }, kernel: { try kernel($0, form($0)) }),
+    OperatorDefinition(
+      "DynamicQuantizeLSTM", domain: "com.microsoft", since: [1],
+      inputs: [
+        .required("X", "T"), .required("W", "T2"), .required("R", "T2"), .optional("B", "T"), .optional("sequence_lens", "T1"),
+        .optional("initial_h", "T"),
+      ] + states + [
+        .required("W_scale", "T"), .required("W_zero_point", "T2"), .required("R_scale", "T"), .required("R_zero_point", "T2"),
+      ],
+      outputs: outputs, types: ["T": TypeSet(.float), "T1": TypeSet(.int32), "T2": TypeSet(.int8, .uint8)],
+      attributes: Recurrent.attributes.filter { $0.name != "layout" && $0.name != "output_sequence" } + [.int("input_forget", 0)],
+      exactness: .accumulating, infer: { try form($0, quantization: 8).infer($0) },
+      kernel: { try kernel($0, form($0, quantization: 8)) }),
   ]
+  private static let states: [Parameter] = [.optional("initial_c", "T"), .optional("P", "T")]
+  private static let outputs: [Parameter] = [.optional("Y", "T"), .optional("Y_h", "T"), .optional("Y_c", "T")]
 
-  private static func form(_ c: some NodeReading) throws -> Recurrent {
-    try Recurrent(c, gates: 4, defaults: ["Sigmoid", "Tanh", "Tanh"])
+  private static func form(_ c: some NodeReading, quantization: Int? = nil) throws -> Recurrent {
+    try Recurrent(c, gates: 4, defaults: ["Sigmoid", "Tanh", "Tanh"], quantization: quantization)
   }
 
-  @Sendable private static func kernel(_ c: KernelContext) throws -> Kernel {
-    let form = try form(c)
+  private static func kernel(_ c: KernelContext, _ form: Recurrent) throws -> Kernel {
     let couples = try c.bool("input_forget")
-    let packed = c.constant(1) != nil && c.constant(2) != nil ? Lazily<[Recurrent.Weights]>() : nil
+    let packed = ([1, 2] + (form.quantization.map { Array($0..<$0 + 4) } ?? [])).allSatisfy { c.constant($0) != nil }
+      ? Lazily<[Recurrent.Weights]>() : nil
     return { r in
       func run<S: KernelScalar>(_: S.Type) throws {
         let peepholes = try r.widenedOptional(7)
-        let hidden = try r.input(2).shape.last ?? 0
+        let hidden = try form.hidden(r)
         try checkShape(peepholes.map { $0.count == form.directions * 3 * hidden } ?? true, "P has the shape \(peepholes?.shape ?? [])")
         let p = peepholes.map { UnsafePointer($0.pointer(S.self)) }
         try form.run(r, S.self, packed, parts: [0..<4], foldsRecurrentBias: 0..<4) { lane, x, stride in

@@ -115,12 +115,13 @@ enum LayerNormalization {
           if let bias {
             try Binary.apply(.add, x.type, sum.data, x.shape, bias.data, [n], to: sum.data, x.shape, pool: r.pool)
           }
+          let statistics = try (1...2).map { r.hasOutput($0) ? try r.output($0, .float, x.shape.dropLast() + [1]).data : nil }
+          guard x.type == .float || !statistics.contains(where: { $0 != nil }) else {
+            throw SwiftletError(.unsupported, "the statistics of \(x.type.name) as outputs")
+          }
           try Normalization.layer(
             x.type, sum.data, [rows, n], axis: 1, scale: gamma.data, bias: beta.map { UnsafeRawPointer($0.data) },
-            epsilon: epsilon, rms: !centers, to: y.data, pool: r.pool)
-          for i in 1...2 where r.hasOutput(i) {
-            throw SwiftletError(.unsupported, "the statistics of \(name) as outputs")
-          }
+            epsilon: epsilon, rms: !centers, to: y.data, mean: centers ? statistics[0] : nil, deviation: statistics[1], pool: r.pool)
         }
       })
   }

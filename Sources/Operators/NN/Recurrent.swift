@@ -13,6 +13,8 @@ struct Recurrent: Sendable {
   let activations: [[RecurrentActivation]]
   /// Gates in W and R.
   let gates: Int
+  /// Where W and R are integers, turned round ([directions, inputs, gates * hidden]): their scales' first input.
+  let quantization: Int?
 
   static let attributes: [AttributeSpec] = [
     .floats("activation_alpha"), .floats("activation_beta"), .strings("activations"), .float("clip"),
@@ -24,8 +26,9 @@ struct Recurrent: Sendable {
   ]
   static let types: KeyValuePairs<String, TypeSet> = ["T": .floats, "T1": TypeSet(.int32)]
 
-  init(_ c: some NodeReading, gates: Int, defaults: [String]) throws {
+  init(_ c: some NodeReading, gates: Int, defaults: [String], quantization: Int? = nil) throws {
     self.gates = gates
+    self.quantization = quantization
     let direction = try c.string("direction")
     switch direction {
     case "forward", "foward", "": (directions, isReverse) = (1, false)
@@ -33,7 +36,7 @@ struct Recurrent: Sendable {
     case "bidirectional": (directions, isReverse) = (2, false)
     default: throw SwiftletError(.invalidModel, "direction is '\(direction)'")
     }
-    batchFirst = try c.int("layout") != 0
+    batchFirst = try c.optionalInt("layout") ?? 0 != 0
     clip = try c.optionalFloat("clip").flatMap { $0 > 0 ? Double($0) : nil }
     var names = try c.optionalStrings("activations") ?? []
     if names.isEmpty { names = Array(repeating: defaults, count: directions).flatMap { $0 } }
@@ -47,9 +50,15 @@ struct Recurrent: Sendable {
     activations = (0..<directions).map { Array(all[$0 * defaults.count..<($0 + 1) * defaults.count]) }
   }
 
+  /// A shape of W or R as [directions, gates * hidden, inputs].
+  private func order<D>(_ s: [D]) -> [D] { quantization == nil || s.count != 3 ? s : [s[0], s[2], s[1]] }
+
+  /// The size of the state.
+  func hidden(_ r: RunContext) throws -> Int { try order(r.input(2).shape).last ?? 0 }
+
   /// Sets the types of Y, Y_h and (for LSTM) Y_c.
   func infer(_ c: InferenceContext) throws {
-    let x = try c.shape(0, rank: 3), w = try c.shape(1, rank: 3), r = try c.shape(2, rank: 3)
+    let x = try c.shape(0, rank: 3), w = try c.shape(1, rank: 3).map(order), r = try c.shape(2, rank: 3).map(order)
     var hidden = r?[2] ?? .unknown
     if let size = try c.optionalInt("hidden_size") { hidden = try c.same(hidden, .known(size), "hidden_size and R") }
     if let h = hidden.value {
@@ -69,30 +78,36 @@ struct Recurrent: Sendable {
 
   /// W and R of one direction, packed; R in parts that are needed one after the other.
   struct Weights {
-    let input: PackedMatrix
-    let recurrent: [PackedMatrix]
+    let input: RecurrentFactor
+    let recurrent: [RecurrentFactor]
   }
 
   private func pack(_ r: RunContext, parts: [Range<Int>]) throws -> [Weights] {
-    let w = try r.input(1), u = try r.input(2)
+    let w = try r.input(1), u = try r.input(2), ws = order(w.shape), us = order(u.shape)
     try checkShape(
-      w.rank == 3 && u.rank == 3 && w.shape[0] == directions && u.shape[0] == directions && u.shape[1] == gates * u.shape[2]
-        && w.shape[1] == u.shape[1], "W has the shape \(w.shape), R \(u.shape)")
-    let (hidden, inputs) = (u.shape[2], w.shape[2])
+      ws.count == 3 && us.count == 3 && ws[0] == directions && us[0] == directions && us[1] == gates * us[2]
+        && ws[1] == us[1], "W has the shape \(w.shape), R \(u.shape)")
+    let (hidden, inputs) = (us[2], ws[2])
     defer {
       w.forget()
       u.forget()
     }
-    func matrix(_ t: Tensor, _ direction: Int, rows: Range<Int>, _ k: Int) throws -> PackedMatrix {
-      let size = t.type.bits / 8, first = (direction * t.shape[1] + rows.lowerBound) * k
-      return try PackedMatrix(
-        .b, rows: k, columns: rows.count, data: t.data + first * size, source: t.type.packedSource(), rowStride: 1,
-        columnStride: k, pool: r.pool)
+    func matrix(_ i: Int, _ t: Tensor, _ direction: Int, rows: Range<Int>, _ k: Int) throws -> RecurrentFactor {
+      let first = direction * us[1]
+      if let quantization {
+        let scales = try r.input(quantization + 2 * i), zeros = try r.input(quantization + 2 * i + 1)
+        return try RecurrentFactor(
+          t, at: first * k + rows.lowerBound, k: k, columns: rows, rowStride: us[1], scales, zeros, direction: direction, of: directions, r.pool)
+      }
+      return RecurrentFactor(
+        try PackedMatrix(
+          .b, rows: k, columns: rows.count, data: t.data + (first + rows.lowerBound) * k * t.type.bits / 8,
+          source: t.type.packedSource(), rowStride: 1, columnStride: k, pool: r.pool))
     }
     return try (0..<directions).map { d in
       Weights(
-        input: try matrix(w, d, rows: 0..<gates * hidden, inputs),
-        recurrent: try parts.map { try matrix(u, d, rows: $0.lowerBound * hidden..<$0.upperBound * hidden, hidden) })
+        input: try matrix(0, w, d, rows: 0..<gates * hidden, inputs),
+        recurrent: try parts.map { try matrix(1, u, d, rows: $0.lowerBound * hidden..<$0.upperBound * hidden, hidden) })
     }
   }
 
@@ -128,14 +143,9 @@ struct Recurrent: Sendable {
       _ a: UnsafePointer<S>, part: Int, to out: UnsafeMutablePointer<S>, addend: UnsafePointer<S>?, rowStride: Int,
       bias: UnsafePointer<S>? = nil, _ r: RunContext
     ) throws {
-      let gemm = try Gemm<S>(
-        m: sizes.batch, n: weights.recurrent[part].positions, k: sizes.hidden,
-        a: .strided(a, rowStride: sizes.hidden, columnStride: 1), b: .packed(weights.recurrent[part]),
-        epilogue: Epilogue(columnBias: bias, residual: addend.map { .init($0, rowStride: rowStride) }))
-      let mark = r.environment.scratch.mark
-      defer { r.environment.scratch.release(to: mark) }
-      let scratch = try r.scratch(gemm.scratchBytes(width: r.pool.width))
-      gemm.run(out, rowStride: gateCount * sizes.hidden, pool: r.pool, scratch: scratch)
+      try weights.recurrent[part].product(
+        a, m: sizes.batch, to: out, rowStride: gateCount * sizes.hidden,
+        Epilogue(columnBias: bias, residual: addend.map { .init($0, rowStride: rowStride) }), r)
     }
 
     /// Clips, and applies function `f` in place.
@@ -157,10 +167,10 @@ struct Recurrent: Sendable {
     let weights = try packed?.get { try pack(r, parts: parts) } ?? pack(r, parts: parts)
     let x = try r.widenedInput(0)
     try checkShape(x.rank == 3, "X has the shape \(x.shape)")
-    let hidden = try r.input(2).shape[2], inputs = x.shape[2]
+    let hidden = try hidden(r), inputs = x.shape[2]
     let sizes = Sizes(steps: x.shape[batchFirst ? 1 : 0], batch: x.shape[batchFirst ? 0 : 1], inputs: inputs, hidden: hidden)
     let w = try r.input(1)
-    try checkShape(w.shape[2] == inputs, "X has the shape \(x.shape), W \(w.shape)")
+    try checkShape(order(w.shape)[2] == inputs, "X has the shape \(x.shape), W \(w.shape)")
     let width = gates * hidden
     let bias = try r.widenedOptional(3)
     try checkShape(bias.map { $0.count == directions * 2 * width } ?? true, "B has the shape \(bias?.shape ?? [])")
@@ -223,11 +233,7 @@ struct Recurrent: Sendable {
       sum[j] = lane.bias.map { $0.input[j] + (folds.contains(gate) ? $0.recurrent[j] : 0) } ?? 0
     }
     let out = try r.scratch(max(Checked.multiply(rows, width), 1), of: S.self)
-    let gemm = try Gemm<S>(
-      m: rows, n: width, k: s.inputs, a: .strided(x, rowStride: s.inputs, columnStride: 1), b: .packed(lane.weights.input),
-      epilogue: Epilogue(columnBias: sum))
-    let scratch = try r.scratch(gemm.scratchBytes(width: r.pool.width))
-    gemm.run(out, rowStride: width, pool: r.pool, scratch: scratch)
+    try lane.weights.input.product(x, m: rows, to: out, rowStride: width, Epilogue(columnBias: sum), r)
     return UnsafePointer(out)
   }
 
