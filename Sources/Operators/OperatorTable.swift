@@ -100,6 +100,7 @@ let operatorTable: [[OperatorDefinition]] = [
   QuantizedElementwise.definitions,
   QuantizedPool.definitions,
   QuantizedSelection.definitions,
+  Tokenizer.definitions,
   // ai.onnx.ml
   FeatureOperators.definitions,
   LabelEncoder.definitions,

@@ -67,6 +67,8 @@ enum MixtureOfExperts {
     enum Gate { case none, interleaved, halves }
     let k: Int
     let normalizes: Bool
+    /// Whether the shares of a softmax are those among the chosen experts in any case (QMoE).
+    let alwaysNormalizes: Bool
     let activation: UnaryOperator?
     let gate: Gate
     let alpha: Float
@@ -74,6 +76,7 @@ enum MixtureOfExperts {
     let limit: Float
 
     init(_ c: KernelContext) throws {
+      alwaysNormalizes = c.node.opType == "QMoE"
       k = try c.int("k")
       try checkModel(k > 0, "k is \(k)")
       guard try !c.bool("use_sparse_mixer") else { throw SwiftletError(.unsupported, "use_sparse_mixer") }
@@ -146,7 +149,7 @@ enum MixtureOfExperts {
           weights = best.map { expf(scores[$0] - top) / total }
         }
         let sum = weights.reduce(0, +)
-        if normalizes, sum > 0 { weights = weights.map { $0 / sum } }
+        if normalizes || alwaysNormalizes && shares == nil, sum > 0 { weights = weights.map { $0 / sum } }
         for (expert, weight) in zip(best, weights) { chosen[expert].append((row, weight)) }
       }
       return chosen

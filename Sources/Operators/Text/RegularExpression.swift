@@ -94,6 +94,25 @@ struct RegularExpression: Sendable {
     return current.list.contains { if case .match = program[$0] { true } else { false } }
   }
 
+  /// The end of the longest match that begins at `start`.
+  func longestMatch(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
+    var current = States(program.count), next = States(program.count), stack: [Int] = [], end: Int?
+    func scalar(_ i: Int) -> Unicode.Scalar? { text.indices.contains(i) ? text[i] : nil }
+    follow(0, &current, &stack, scalar(start - 1), scalar(start))
+    var at = start
+    while !current.list.isEmpty {
+      if current.list.contains(where: { if case .match = program[$0] { true } else { false } }) { end = at }
+      guard let c = scalar(at) else { break }
+      next.clear()
+      for pc in current.list {
+        if case .character(let set) = program[pc], set.contains(c) { follow(pc + 1, &next, &stack, c, scalar(at + 1)) }
+      }
+      swap(&current, &next)
+      at += 1
+    }
+    return end
+  }
+
   /// Instructions that are to be looked at, each once.
   private struct States {
     private(set) var list: [Int] = []
