@@ -61,6 +61,18 @@ public struct BlockWeights {
     }
   }
 
+  /// Blocks that follow each other as float, each with its scale and zero point.
+  public static func widen(
+    _ data: UnsafePointer<UInt8>, bits: Int, block: Int, blocks: Int, scales: UnsafePointer<Float>,
+    zeros: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>, level: swk_level = .best
+  ) throws {
+    guard let kernels = swk_nbits_get(level, Int32(truncatingIfNeeded: bits)), block % 8 == 0 else {
+      throw SwiftletError(.unsupported, "weights of \(bits) bits in blocks of \(block)")
+    }
+    let bytes = block / 8 * bits
+    for b in 0..<blocks { kernels.pointee.widen(data + b * bytes, bytes, scales[b], zeros[b], out + b * block) }
+  }
+
   /// Whether `multiply` is worth its while: blocks of whole vectors, and few rows, so that a row of weights is read and
   /// spread out not more often than there are multiplications to do.
   public func isDirect(m: Int) -> Bool { blockBytes % 16 == 0 && m <= 4 }

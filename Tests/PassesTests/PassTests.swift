@@ -21,10 +21,12 @@ final class Build {
     ids[name] = id
     return id
   }
-  func node(_ op: String, _ inputs: [String], _ output: String, version: Int = 17, _ attributes: [String: Attribute] = [:]) {
+  func node(
+    _ op: String, _ inputs: [String], _ output: String, version: Int = 17, domain: String = "", _ attributes: [String: Attribute] = [:]
+  ) {
     graph.nodes.append(
       Node(
-        name: "\(op)_\(output)", opType: op, version: version, inputs: inputs.map { $0.isEmpty ? nil : id($0) },
+        name: "\(op)_\(output)", opType: op, domain: domain, version: version, inputs: inputs.map { $0.isEmpty ? nil : id($0) },
         outputs: [id(output)], attributes: attributes))
   }
   func optimized(outputs: [String]) throws -> (graph: Graph, report: PassReport) {
@@ -45,6 +47,26 @@ private func random(_ shape: [Int], seed: UInt32) throws -> Tensor {
 }
 
 @Suite struct PassTests {
+  @Test func operatorsOfOptimisedModelsFuseLikeTheStandardOnes() throws {
+    let b = Build()
+    b.input("x", .float, [.known(2), .known(4)])
+    b.constant("w", try random([3, 4], seed: 1))
+    b.constant("bias", try random([3], seed: 2))
+    b.node("FusedMatMul", ["x", "w"], "p", version: 1, domain: "com.microsoft", ["transB": .int(1), "alpha": .float(0.5)])
+    b.node("FastGelu", ["p", "bias"], "y", version: 1, domain: "com.microsoft")
+    let (g, _) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.opType) == ["MatMul"])
+    #expect(try g.nodes[0].string("activation") == "Gelu")
+    #expect(try g.nodes[0].float("alpha") == 0.5)
+  }
+  @Test func quickGeluIsSwish() throws {
+    let b = Build()
+    b.input("x", .float, [.known(2)])
+    b.node("QuickGelu", ["x"], "y", version: 1, domain: "com.microsoft")
+    let (g, _) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.opType) == ["Swish"])
+    #expect(try g.nodes[0].float("alpha") == 1.702)
+  }
   @Test func shapeComputationsBecomeConstants() throws {
     let b = Build()
     b.input("x", .float, [.known(2), .known(6)])

@@ -21,17 +21,18 @@ struct HeadRows {
   func adding(
     _ bias: UnsafePointer<Float>, batch: Int, heads: Int, rows: Int, size: Int, _ r: RunContext
   ) throws -> HeadRows {
-    let out = try r.scratch(Checked.count([batch, rows, heads, max(size, 1)]), of: Float.self)
-    r.pool.parallel(over: batch * rows, grain: max(1, 16384 / max(1, heads * size))) { range in
-      for i in range {
-        for h in 0..<heads {
-          let from = data + (i / rows * layout.batch + i % rows * layout.row + h * layout.head)
-          let to = out + (i * heads + h) * size, b = bias + h * size
-          for d in 0..<size { to[d] = from[d] + b[d] }
-        }
-      }
+    let width = try Checked.multiply(heads, size), shape = [batch, rows, heads, size]
+    let out = try r.scratch(max(Checked.count(shape), 1), of: Float.self)
+    let whole = AttentionCore.Layout.rows(rows, heads: heads, size: size)
+    var from = data
+    if layout.batch != whole.batch || layout.head != whole.head || layout.row != whole.row {
+      try StridedCopy.apply(
+        out, Broadcast.strides(of: shape), data, [layout.batch, layout.row, layout.head, 1], shape: shape, elementSize: 4, pool: r.pool)
+      from = UnsafePointer(out)
     }
-    return HeadRows(out, .rows(rows, heads: heads, size: size))
+    try Binary.apply(
+      .add, .float, from, [batch * rows, width], bias, [width], to: out, [batch * rows, width], pool: r.pool)
+    return HeadRows(out, whole)
   }
 }
 

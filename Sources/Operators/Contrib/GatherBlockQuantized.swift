@@ -87,13 +87,9 @@ enum GatherBlockQuantized {
       let inner = try Checked.count(Array(shape[(axis + 1)...])), outer = try Checked.count(Array(shape[..<axis]))
       guard y.count > 0, let size = y.type.size else { return }
       let failure = FirstError(), limit = shape[axis]
-      let isInner = along > axis, last = shape[shape.count - 1]
-      // Runs of elements of one scale, or rows of elements with a scale each.
-      let run = isInner && along == shape.count - 1 ? min(block, last) : 1
-      let rows = outer * indices.count
-      r.pool.parallel(over: rows, grain: max(1, 8192 / max(1, inner))) { range in
+      r.pool.parallel(over: outer * indices.count, grain: max(1, 8192 / max(1, inner))) { range in
         failure.catching {
-          let values = UnsafeMutablePointer<Float>.allocate(capacity: inner)
+          let values = UnsafeMutablePointer<Float>.allocate(capacity: 3 * inner)
           defer { values.deallocate() }
           for row in range {
             let given = indices[row % indices.count], index = given < 0 ? given + limit : given
@@ -103,22 +99,48 @@ enum GatherBlockQuantized {
               continue
             }
             let start = (row / indices.count * limit + index) * inner
-            try read(x, bits, from: start, inner, to: values)
-            var i = 0
-            while i < inner {
-              let n = run == 1 ? 1 : min(run - i % last % run, last - i % last)
-              let at = scaleIndex(start + i)
-              var scale: Float = 0, zero: Float = x.type == .uint8 ? Float(1 << (bits - 1)) : 0
-              try read(scales, scales.type.bits, from: at, 1, to: &scale)
-              if let zeros { try read(zeros, bits, from: zeroIndex(at), 1, to: &zero) }
-              for j in i..<i + n { values[j] = (values[j] - zero) * scale }
-              i += n
+            if hasRowsOfBlocks {
+              try widenBlocks(from: start, inner, to: values, values + inner, values + 2 * inner)
+            } else {
+              try widen(from: start, inner, to: values)
             }
             try Cast.apply(.float, values, to: y.type, out, inner)
           }
         }
       }
       try failure.rethrow()
+    }
+
+    /// Whether what is taken is rows of whole blocks of unsigned elements, each with a scale of its own.
+    private var hasRowsOfBlocks: Bool {
+      (x.type == .uint8 || x.type == .uint4) && along == shape.count - 1 && axis < along && shape[along] % block == 0
+    }
+
+    /// Such rows, all at once; `scale` and `zero` have room for those of their blocks.
+    private func widenBlocks(
+      from start: Int, _ count: Int, to out: UnsafeMutablePointer<Float>, _ scale: UnsafeMutablePointer<Float>,
+      _ zero: UnsafeMutablePointer<Float>
+    ) throws {
+      let blocks = count / block, first = start / block
+      try read(scales, scales.type.bits, from: first, blocks, to: scale)
+      for b in 0..<blocks {
+        zero[b] = x.type == .uint8 ? Float(1 << (bits - 1)) : 0
+        if let zeros { try read(zeros, bits, from: zeroIndex(first + b), 1, to: zero + b) }
+      }
+      try BlockWeights.widen(
+        UnsafePointer(x.data.assumingMemoryBound(to: UInt8.self)) + start * bits / 8, bits: bits, block: block, blocks: blocks, scales: scale, zeros: zero, to: out)
+    }
+
+    /// Elements with scales wherever they are, one by one.
+    private func widen(from start: Int, _ count: Int, to out: UnsafeMutablePointer<Float>) throws {
+      try read(x, bits, from: start, count, to: out)
+      for i in 0..<count {
+        let at = scaleIndex(start + i)
+        var scale: Float = 0, zero: Float = x.type == .uint8 ? Float(1 << (bits - 1)) : 0
+        try read(scales, scales.type.bits, from: at, 1, to: &scale)
+        if let zeros { try read(zeros, bits, from: zeroIndex(at), 1, to: &zero) }
+        out[i] = (out[i] - zero) * scale
+      }
     }
 
     /// The scale of an element of the table.

@@ -75,14 +75,13 @@ enum QuantizedPool {
         let x = try r.input(0), y = try r.output(0)
         guard y.count > 0 else { return }
         let from = try QuantizedArithmetic.Parameters(r, scale: 1, zero: 2), to = try QuantizedArithmetic.Parameters(r, scale: 3, zero: 4)
-        let plane = x.count / y.count
+        let plane = x.count / y.count, spatial = Array(1..<x.rank - 1).map { last ? $0 : $0 + 1 }
         guard plane > 0, plane <= 1 << 23 else { throw SwiftletError(.shape, "the mean of \(plane) elements") }
+        let wide = try r.scratch(x.count, of: Float.self), totals = try r.scratch(y.count, of: Float.self)
+        try Cast.apply(x.type, x.data, to: .float, wide, x.count, pool: r.pool)
+        try Reduction.apply(.sum, .float, wide, x.shape, axes: spatial, to: totals, pool: r.pool)
         let sums = try r.scratch(y.count, of: Int32.self)
-        if x.type == .int8 {
-          sum(x.pointer(Int8.self), sums, images: x.shape[0], channels: y.count / x.shape[0], plane, last: last, r.pool)
-        } else {
-          sum(x.pointer(UInt8.self), sums, images: x.shape[0], channels: y.count / x.shape[0], plane, last: last, r.pool)
-        }
+        try Cast.apply(.float, totals, to: .int32, sums, y.count)
         let offset = Int32(truncatingIfNeeded: plane) * from.zero
         for i in 0..<y.count { sums[i] -= offset }
         try Requantize.run(
@@ -90,32 +89,4 @@ enum QuantizedPool {
           r.pool)
       }
     })
-
-  /// The sums over the planes of each channel of each image.
-  private static func sum<T: FixedWidthInteger>(
-    _ x: UnsafePointer<T>, _ sums: UnsafeMutablePointer<Int32>, images: Int, channels: Int, _ plane: Int, last: Bool,
-    _ pool: ThreadPool
-  ) {
-    if last {
-      pool.parallel(over: images, grain: Swift.max(1, 65536 / (channels * plane))) { range in
-        for image in range {
-          let out = sums + image * channels
-          out.update(repeating: 0, count: channels)
-          for i in 0..<plane {
-            let row = x + (image * plane + i) * channels
-            for j in 0..<channels { out[j] &+= Int32(truncatingIfNeeded: row[j]) }
-          }
-        }
-      }
-    } else {
-      pool.parallel(over: images * channels, grain: Swift.max(1, 65536 / plane)) { range in
-        for i in range {
-          let row = x + i * plane
-          var total: Int32 = 0
-          for j in 0..<plane { total &+= Int32(truncatingIfNeeded: row[j]) }
-          sums[i] = total
-        }
-      }
-    }
-  }
 }

@@ -43,8 +43,7 @@ struct RecurrentFactor: Sendable {
         m: m, n: n, k: k, a: .strided(a, rowStride: k, columnStride: 1), b: .packed(matrix), epilogue: epilogue)
       return gemm.run(out, rowStride: rowStride, pool: r.pool, scratch: try r.scratch(gemm.scratchBytes(width: r.pool.width)))
     }
-    let count = try Checked.multiply(m, k), bytes = try r.scratch(max(count, 1), of: UInt8.self)
-    let (scale, zero) = quantize(a, count, to: bytes)
+    let (bytes, scale, zero) = try quantize(a, Checked.multiply(m, k), r)
     let gemm = try IntegerGemm(
       m: m, n: n, k: k, a: .strided(bytes, signed: false, rowStride: k, columnStride: 1, zero: zero), b: .packed(matrix))
     let sums = try r.scratch(max(Checked.multiply(m, n), 1), of: Int32.self)
@@ -61,16 +60,15 @@ struct RecurrentFactor: Sendable {
     }
   }
 
-  /// As DynamicQuantizeLinear does it; the scale and the zero point.
-  private func quantize<S: KernelScalar>(_ a: UnsafePointer<S>, _ count: Int, to out: UnsafeMutablePointer<UInt8>) -> (Float, Int32) {
-    var low: S = 0, high: S = 0
-    for i in 0..<count { (low, high) = (min(low, a[i]), max(high, a[i])) }
-    let scale = high == low ? 1 : Float(high - low) / 255
-    let zero = min(max((-Float(low) / scale).rounded(.toNearestOrEven), 0), 255)
-    for i in 0..<count {
-      let v = (Float(a[i]) / scale).rounded(.toNearestOrEven) + zero
-      out[i] = v >= 255 ? 255 : v > 0 ? UInt8(v) : 0
-    }
-    return (scale, zero.isNaN ? 0 : Int32(zero))
+  /// As DynamicQuantizeLinear does it: the bytes, their scale and zero point.
+  private func quantize<S: KernelScalar>(_ a: UnsafePointer<S>, _ count: Int, _ r: RunContext) throws -> (UnsafeMutablePointer<UInt8>, Float, Int32) {
+    guard S.self == Float.self else { throw SwiftletError(.type, "8-bit weights of a network in \(S.self)") }
+    let x = UnsafeRawPointer(a).assumingMemoryBound(to: Float.self)
+    let bytes = try r.scratch(max(count, 1), of: UInt8.self), (low, high) = Quantize.range(x, count)
+    let scale = high == low ? 1 : (high - low) / 255
+    let zero = min(max((-low / scale).rounded(.toNearestOrEven), 0), 255), point = zero.isNaN ? 0 : Int32(zero)
+    let layout = try QuantizationLayout([count], scale: [], axis: 0, blockSize: 0)
+    try Quantize.quantize(x, to: .uint8, bytes, layout, scale: [scale], zero: [point], low: 0, high: 255, pool: r.pool)
+    return (bytes, scale, point)
   }
 }
