@@ -48,7 +48,7 @@ enum ProjectedAttention {
         return { r in
           try run(r, c, mask: 5, past: 8, addend: nil) { out in
             let x = try r.input(0), w = try r.input(1), n = w.shape.last ?? 1
-            let count = try Checked.multiply(x.count / max(1, x.shape.last ?? 1), n)
+            let count = try Checked.multiply(Checked.count(Array(x.shape.dropLast())), n)
             let sums = try r.scratch(max(count, 1), of: Int32.self)
             try QuantizedMatMul.multiply(r, x, r.optionalInput(6), w, r.optionalInput(7), packed, to: sums)
             try QuantizedMatMul.toFloat(
