@@ -22,7 +22,7 @@ enum ProjectedAttention {
             let x = try r.input(0), w = try r.input(1), bias = try r.optionalInput(2)
             let operands = try Operands(x.shape, w.shape)
             try checkShape(bias.map { $0.shape == [operands.n] } ?? true, "the bias has the shape \(bias?.shape ?? [])")
-            let pack = try packed?.get { try Operands.pack(w, .init(), r.pool) } ?? nil
+            let pack = try packed?.get { try Operands.pack(w, .init(), for: x, r.pool) } ?? nil
             try operands.multiply(
               x.pointer(Float.self), UnsafePointer(w.pointer(Float.self)), pack, out,
               Epilogue(columnBias: bias.map { UnsafePointer($0.pointer(Float.self)) }), r)
