@@ -54,7 +54,7 @@ def resize(c):
   # With scales the specification's length_resized is the exact product, as the suite's cases have it; onnxruntime rounds it. The
   # reference evaluator knows no negative axes and no loops.
   # It begins at -0.5 where pytorch_half_pixel says 0 for an output of one element.
-  exact = scales is None or transform == "pytorch_half_pixel" or axes is not None and min(axes) < 0
+  exact = scales is None or transform in ("pytorch_half_pixel", "half_pixel_symmetric") or axes is not None and min(axes) < 0
   c.node("Resize", [x, roi, scales, sizes], since=since, attributes=attributes, constants=None if c.flag() else (1, 2, 3),
          only=None if exact else "reference", form=None if exact else c.pick(["node"] * 4 + ["if", "function"]))
 
