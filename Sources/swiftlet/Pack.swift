@@ -118,15 +118,24 @@ struct PartOption: ParsableArguments {
     let all = source.bytes.byteCount
     let wanted = bytes.map { min($0, all) } ?? fraction.map { Int(Double(all) * $0) } ?? all
     let receiver = ContainerReceiver()
-    let whole = try receiver.append(UnsafeRawBufferPointer(start: source.bytes.base, count: wanted), at: 0)
-    guard let container = receiver.container else {
+    let pool = try ThreadPool(width: Int(sws_processor_count()))
+    var found: ContainerImage?
+    // Piece by piece, so that little of the container is in memory beside the files.
+    for start in stride(from: 0, to: wanted, by: 4 << 20) {
+      let piece = UnsafeRawBufferPointer(start: source.bytes.base + start, count: min(4 << 20, wanted - start))
+      let whole = try receiver.append(piece, at: start)
+      if found == nil, let container = receiver.container { found = try ContainerImage(container) }
+      try found?.take(whole, from: receiver, pool: pool)
+    }
+    guard let image = found else {
       throw SwiftletError(.parse, "'\(path)': header and table are not in its first \(wanted) bytes")
     }
-    let image = try ContainerImage(container)
-    try image.take(whole, from: receiver, pool: ThreadPool(width: Int(sws_processor_count())))
     guard image.hasGraph else { throw SwiftletError(.parse, "'\(path)': the graph is not in its first \(wanted) bytes") }
-    if image.isComplete { try image.verify() } else if !isGiven { throw SwiftletError(
-        .parse, "'\(path)' is cut short: \(all) of \(container.byteCount) bytes are there") }
+    if image.isComplete {
+      try image.verify()
+    } else if !isGiven {
+      throw SwiftletError(.parse, "'\(path)' is cut short: \(all) of \(image.container.byteCount) bytes are there")
+    }
     return image
   }
 }
