@@ -4,8 +4,9 @@
 //     Sources/CKernels/{gemm,conv,sparse}/*.c -fno-math-errno -fno-trapping-math -lm -o sparse
 //   ./sparse [name]       all rows, or those whose name contains the word; SWIFTLET_CPU selects a level
 //
-// Rows: a shape; columns: how much faster than dense at 50%, 80%, 90%, 95% and 98% zeros, for unstructured weights and for
-// blocks of 4 and 8 output channels. Dense and sparse take turns, and each figure is a ratio of medians.
+// A shape has a row for unstructured weights and one for blocks of 4 and of 8 output channels; columns: how much faster
+// than dense at 50%, 70%, 80%, 90% and 95% zeros. Dense and sparse take turns; a figure is a ratio of least times, with
+// MEDIAN=1 of medians. KC and MB are the blocks' columns and rows. These ratios are the source of SparseChoice's table.
 #define _GNU_SOURCE
 #include "conv.h"
 #include "sparse.h"
@@ -61,10 +62,9 @@ typedef struct {
   swk_patches patches;   // rank 0: none
 } shape;
 
-static swk_sparse packed(const float *w, const shape *s, size_t group, double density) {
+static swk_sparse packed(const float *w, const shape *s, size_t group) {
   swk_sparse p = {.rows = s->m, .k = s->k, .group = group, .block_rows = env("MB", 256), .type = SWK_F32};
   p.block_k = env("KC", s->n == 1 ? 16384 : 256);
-  (void)density;
   if (p.block_k > s->k) p.block_k = s->k;
   swk_sparse_source source = {w, SWK_F32, (ptrdiff_t)s->k, 1, NULL};
   size_t row_blocks = (s->m + p.block_rows - 1) / p.block_rows;
@@ -164,7 +164,7 @@ static void check(const shape *s, const swk_sparse *w, const float *dense, const
 }
 
 static double ratio(const shape *s, dense *d, const float *w, const float *x, float *c, size_t group, double zeros, double *share) {
-  swk_sparse weights = packed(w, s, group, 1 - zeros);
+  swk_sparse weights = packed(w, s, group);
   const swk_sparse_table *t = swk_sparse_f32(swk_cpu_get()->level);
   swk_sparse_product p = {.weights = &weights, .x = d->product.a, .n = s->n, .c = c, .ldc = s->transposed ? s->m : s->n, .c_transposed = s->transposed, .epilogue = {.alpha = 1}};
   if (d->product.a.packed) p.x = d->product.b;

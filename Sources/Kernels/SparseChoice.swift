@@ -3,8 +3,8 @@ import Glibc
 
 /// When weights are worth packing as sparse ones, and in which groups of rows.
 ///
-/// The cost of a product is modelled as `fixed + each * stored`, of dense kernels' time, `stored` being the share of the
-/// weights that the packing keeps. The figures were measured with Benchmarks/kernels/sparse.c, whose comment says how.
+/// The cost of a product is modelled as `fixed + each * stored`, of dense kernels' time, `stored` being the share of
+/// the weights that the packing keeps. The figures were measured with Benchmarks/kernels/sparse.c, whose comment says how.
 struct SparseChoice {
   /// What the product is compared with.
   enum Rival {
@@ -55,9 +55,9 @@ struct SparseChoice {
   /// The best group of rows; nil: dense kernels are faster.
   /// - Parameter stored: the share of the weights that a packing in groups of 1, 4 and 8 rows keeps.
   static func group(stored: [Double], rival: Rival, level: swk_level, wish: Wish = .user) -> Int? {
-    guard wish != .never, let row = measured.first(where: { $0.level == level && $0.isVector == (rival == .vector) }) else {
-      return nil
-    }
+    guard wish != .never,
+      let row = measured.first(where: { $0.level == level && $0.isVector == (rival == .vector) })
+    else { return nil }
     let times = zip(stored, zip(row.fixed, row.each)).map { share, cost in cost.0 + cost.1 * share }
     guard let best = times.indices.min(by: { times[$0] < times[$1] }) else { return nil }
     let pays = times[best] < margin * rival.time || wish == .always && stored[0] < 1

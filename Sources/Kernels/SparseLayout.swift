@@ -113,7 +113,9 @@ private struct RowBits {
     for row in 0..<min(rows, 8) where counts[row] > 0 {
       for other in 0..<rows where other != row {
         var common = 0
-        for word in 0..<words { common &+= (start[row &* words &+ word] & start[other &* words &+ word]).nonzeroBitCount }
+        for word in 0..<words {
+          common &+= (start[row &* words &+ word] & start[other &* words &+ word]).nonzeroBitCount
+        }
         if common &* 2 > counts[row], common &* words &* 64 > 2 &* counts[row] &* counts[other] { return true }
       }
     }

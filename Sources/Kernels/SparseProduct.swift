@@ -1,8 +1,8 @@
 import CKernels
 import Tensors
 
-/// A product with sparse weights ready to be run: a matrix product, or one group of a convolution, for `count` matrices or
-/// images that follow each other.
+/// A product with sparse weights ready to be run: a matrix product, or one group of a convolution, for `count` matrices
+/// or images that follow each other.
 struct SparseProduct {
   private let weights: SparseWeights
   private let problem: swk_sparse_product
@@ -79,7 +79,8 @@ struct SparseProduct {
 
   func scratchBytes(width: Int) -> Int { GemmScratch.bytes(parts(width: width).scratchBytes, width: width) }
 
-  /// `x` nil: where the operand says. Result rows are `ldc` elements apart. Without a batch, images are `xStep` and results `cStep` bytes apart.
+  /// `x` nil: where the operand says. Result rows are `ldc` elements apart. Without a batch, images are `xStep` and
+  /// results `cStep` bytes apart.
   func run(
     _ x: UnsafeRawPointer?, _ c: UnsafeMutableRawPointer, ldc: Int, xStep: Int = 0, cStep: Int = 0, pool: ThreadPool,
     scratch: UnsafeMutableRawPointer

@@ -1,7 +1,7 @@
 import CKernels
 import Tensors
 
-/// Dense weights with zeros in memory: element (row, k) is data[row * rowStride + k * kStride]; rows are output channels.
+/// Dense weights with zeros: element (row, k) is data[row * rowStride + k * kStride]; rows are output channels.
 struct SparseSource {
   let data: UnsafeRawPointer
   let type: PackedMatrix.Source
@@ -82,15 +82,21 @@ public final class SparseWeights: @unchecked Sendable {
     let c = source.c
     // What each row block takes, then where each begins.
     var begins = [swk_sparse_block](repeating: .init(), count: rowBlocks + 1)
-    func pack(_ block: Int, _ w: swk_sparse, _ at: swk_sparse_block) -> swk_sparse_block {
+    var failed = [Bool](repeating: false, count: rowBlocks)
+    func pack(
+      _ block: Int, _ w: swk_sparse, _ at: swk_sparse_block, _ failed: UnsafeMutableBufferPointer<Bool>
+    ) -> swk_sparse_block {
       var (w, c, at) = (w, c, at)
-      layout.withOrder(of: block, group: group) { swk_sparse_pack(&c, &w, block, $0, &at) }
+      if !layout.withOrder(of: block, group: group, { swk_sparse_pack(&c, &w, block, $0, &at) }) { failed[block] = true }
       return at
     }
     func forEach(_ body: (Int) -> Void) {
       if let pool { pool.parallel(rowBlocks) { block, _ in body(block) } } else { (0..<rowBlocks).forEach(body) }
     }
-    begins.withUnsafeMutableBufferPointer { begins in forEach { begins[$0 + 1] = pack($0, w, .init()) } }
+    failed.withUnsafeMutableBufferPointer { failed in
+      begins.withUnsafeMutableBufferPointer { begins in forEach { begins[$0 + 1] = pack($0, w, .init(), failed) } }
+    }
+    if failed.contains(true) { throw SwiftletError.outOfMemory(bytes: Self.blockRows * 4) }
     for block in 0..<rowBlocks {
       begins[block + 1].first_group += begins[block].first_group
       begins[block + 1].first_place += begins[block].first_place
@@ -114,10 +120,11 @@ public final class SparseWeights: @unchecked Sendable {
     w.values = memory.start + atValues
     packed = w
     let first = begins
-    forEach { _ = pack($0, w, first[$0]) }
+    failed.withUnsafeMutableBufferPointer { failed in forEach { _ = pack($0, w, first[$0], failed) } }
+    if failed.contains(true) { throw SwiftletError.outOfMemory(bytes: Self.blockRows * 4) }
   }
 
-  /// Few enough columns for a tile of X to stay near the core, enough for a row to have some two dozen nonzeros in them.
+  /// Few enough columns for a tile of X to stay near the core, enough for a row to have two dozen nonzeros in them.
   private static func blockK(k: Int, kept: Double, rival: SparseChoice.Rival) -> Int {
     if rival == .vector { return max(1, min(k, 32768)) }
     let wanted = min(512, max(96, Int(25 / max(kept, 0.01))))

@@ -1,5 +1,5 @@
-// Products with sparse weights, C[m,n] = epilogue(W[m,k] * X[k,n]) for float: W is mostly zero and stands on the left, its
-// rows are output channels; X is dense, its columns are the positions.
+// Products with sparse weights, C[m,n] = epilogue(W[m,k] * X[k,n]) for float: W is mostly zero and stands on the left,
+// its rows are output channels; X is dense, its columns are the positions.
 #ifndef SWK_SPARSE_H
 #define SWK_SPARSE_H
 #include "gemm.h"
@@ -9,7 +9,7 @@ typedef struct {
   uint64_t first_group, first_place;
 } swk_sparse_block;
 
-/// Packed weights. A group of `group` (1, 4 or 8) rows has its places (columns with a nonzero in any of them) in common.
+/// Packed weights. A group of `group` (1, 4 or 8) rows has its places (columns with a nonzero in any) in common.
 /// Groups are kept for each block of `block_rows` rows and `block_k` columns, those with few places first.
 typedef struct {
   size_t rows, k, group, block_rows, block_k;
@@ -61,8 +61,8 @@ typedef struct {
 /// Writes a bit for each k of a row, set where the element isn't 0, into (k + 63) / 64 words.
 void swk_sparse_bits(const swk_sparse_source *s, size_t row, size_t k, uint64_t *words);
 
-/// Packs row block `block`, whose rows (less the block's first) `order` has as they are to be grouped, from place `*at` on,
-/// which is moved on. Sets the entries of w->blocks. With w->members NULL it only counts.
-void swk_sparse_pack(const swk_sparse_source *s, const swk_sparse *w, size_t block, const uint16_t *order,
+/// Packs row block `block`, whose rows (less the block's first) `order` has as they are to be grouped, from place `*at`
+/// on, which is moved on. Sets the entries of w->blocks. With w->members NULL it only counts. False: no memory.
+bool swk_sparse_pack(const swk_sparse_source *s, const swk_sparse *w, size_t block, const uint16_t *order,
                      swk_sparse_block *at);
 #endif

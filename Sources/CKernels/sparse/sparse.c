@@ -112,14 +112,15 @@ static void write_group(const part *p, size_t group, const uint16_t *places, siz
   }
 }
 
-void swk_sparse_pack(const swk_sparse_source *s, const swk_sparse *w, size_t block, const uint16_t *order,
+bool swk_sparse_pack(const swk_sparse_source *s, const swk_sparse *w, size_t block, const uint16_t *order,
                      swk_sparse_block *at) {
   size_t blocks = swk_sparse_k_blocks(w), first_row = block * w->block_rows;
   part p = {s, w, order, first_row, least(w->block_rows, w->rows - first_row), 0, 0};
   size_t groups = (p.rows + w->group - 1) / w->group;
   entry *entries = malloc((groups + 1) * sizeof *entries);
   uint16_t *places = malloc((w->block_k + 1) * sizeof *places);
-  for (size_t b = 0; entries && places && b < blocks; b++) {
+  bool done = entries && places;
+  for (size_t b = 0; done && b < blocks; b++) {
     p.k0 = b * w->block_k;
     p.kc = least(w->block_k, w->k - p.k0);
     for (size_t g = 0; g < groups; g++) entries[g] = (entry){(uint16_t)g, (uint16_t)find_places(&p, g, places)};
@@ -136,4 +137,5 @@ void swk_sparse_pack(const swk_sparse_source *s, const swk_sparse *w, size_t blo
   if (w->members) w->blocks[(block + 1) * blocks] = *at;
   free(entries);
   free(places);
+  return done;
 }
