@@ -56,7 +56,7 @@ def resize(c):
   # It begins at -0.5 where pytorch_half_pixel says 0 for an output of one element.
   exact = scales is None or transform in ("pytorch_half_pixel", "half_pixel_symmetric") or axes is not None and min(axes) < 0
   c.node("Resize", [x, roi, scales, sizes], since=since, attributes=attributes, constants=None if c.flag() else (1, 2, 3),
-         only=None if exact else "reference", form=None if exact else c.pick(["node"] * 4 + ["if", "function"]))
+         only=None if exact else "reference", loops=scales is None)
 
 
 @family(20)
