@@ -54,7 +54,8 @@ var targets: [Target] = [
         "-Xlinker", "-z", "-Xlinker", "nodelete",
         // Each of these makes the file smaller: unused code, equal functions, relocations as a bitmap.
         "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
-        "-Xlinker", "--wrap=_swift_stdlib_getScalarName",
+        "-Xlinker", "--wrap=_swift_stdlib_getScalarName", "-Xlinker", "--wrap=_swift_stdlib_getAge",
+        "-Xlinker", "--wrap=_swift_stdlib_getScript", "-Xlinker", "--wrap=_swift_stdlib_getScriptExtensions",
       ]),
       .unsafeFlags(
         [

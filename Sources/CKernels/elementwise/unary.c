@@ -4,12 +4,13 @@
 #include "../tables.h"
 
 SWK_DECLARE_LEVELS(const swk_unary_fn, swk_unary_f32, [SWK_UNARY_COUNT])
-SWK_DECLARE_LEVELS(const swk_unary_fn, swk_unary_types, [SWK_TYPE_COUNT][SWK_UNARY_COUNT])
+// The rarer types gain too little from a level.
+extern const swk_unary_fn swk_unary_types_plain[SWK_TYPE_COUNT][SWK_UNARY_COUNT];
 
 swk_unary_fn swk_unary_get(swk_level level, swk_unary_op op, swk_element_type type) {
   if ((unsigned)op >= SWK_UNARY_COUNT || (unsigned)type >= SWK_TYPE_COUNT) return NULL;
   if (type == SWK_T_F32) return SWK_SELECT3(level, swk_unary_f32)[op];
-  return SWK_SELECT2(level, swk_unary_types)[type][op];
+  return swk_unary_types_plain[type][op];
 }
 
 enum { BLOCK = 1024 };

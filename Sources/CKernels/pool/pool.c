@@ -1,15 +1,16 @@
 #include "pool.h"
 
 #define TABLES(level)                                                                                                \
-  extern const swk_pool_table swk_pool_f32_##level, swk_pool_f64_##level, swk_pool_s8_##level, swk_pool_u8_##level;
+  extern const swk_pool_table swk_pool_f32_##level, swk_pool_s8_##level, swk_pool_u8_##level;
 TABLES(plain)
 TABLES(avx2)
 TABLES(avx512)
+extern const swk_pool_table swk_pool_f64_plain;
 
 #define CHOOSE(level)                                                                                                \
   switch (type) {                                                                                                    \
   case SWK_F32: return &swk_pool_f32_##level;                                                                        \
-  case SWK_F64: return &swk_pool_f64_##level;                                                                        \
+  case SWK_F64: return &swk_pool_f64_plain;                                                                          \
   case SWK_S8: return &swk_pool_s8_##level;                                                                          \
   case SWK_U8: return &swk_pool_u8_##level;                                                                          \
   default: return NULL;                                                                                              \
