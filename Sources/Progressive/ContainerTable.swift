@@ -16,7 +16,7 @@ extension Container {
     files = try Self.readFiles(&r)
     tensors = try Self.readTensors(&r, files)
     (rest, restByteCount) = try Self.findRest(files, tensors)
-    var slots = Slots(rest: restByteCount, tensors: tensors)
+    var slots = Slots()
     chunks = try Self.readChunks(&r, tensors, restByteCount, from: Header.byteCount + table.count, &slots)
     guard r.remaining == 0 else { throw r.fail("\(r.remaining) bytes follow the table") }
     guard chunks.last?.range.upperBound ?? (Header.byteCount + table.count) == header.containerLength else {
@@ -32,13 +32,8 @@ extension Container {
 
   /// Which chunk holds what; -1 until it is known.
   private struct Slots {
-    var rest: [Int]
+    var rest: [Int] = []
     var tensors: [[Int]] = []
-    init(rest bytes: Int, tensors list: [Entry]) {
-      rest = Array(repeating: -1, count: bytes / restSegmentLength + (bytes % restSegmentLength == 0 ? 0 : 1))
-      tensors = []
-      tensors.reserveCapacity(list.count)
-    }
   }
 
   private static func readFiles(_ r: inout ByteReader) throws -> [File] {
@@ -113,12 +108,14 @@ extension Container {
     _ r: inout ByteReader, _ tensors: [Entry], _ restBytes: Int, from start: Int, _ slots: inout Slots
   ) throws -> [Chunk] {
     // A chunk takes at least five bytes of the table: what is declared must be there before anything is allocated.
-    var due = slots.rest.count
+    let restSegments = restBytes / restSegmentLength + (restBytes % restSegmentLength == 0 ? 0 : 1)
+    var due = restSegments
     for t in tensors {
       due = try Checked.add(due, try Checked.multiply(t.segmentCount, t.encoding.steps.count))
       guard due <= r.remaining / 5 else { throw r.fail("\(due) chunks are due, the table is too short") }
     }
     guard due <= r.remaining / 5 else { throw r.fail("\(due) chunks are due, the table is too short") }
+    slots.rest = Array(repeating: -1, count: restSegments)
     for t in tensors { slots.tensors.append(Array(repeating: -1, count: t.segmentCount * t.encoding.steps.count)) }
     var chunks: [Chunk] = []
     chunks.reserveCapacity(due)

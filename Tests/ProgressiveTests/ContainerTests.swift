@@ -127,6 +127,15 @@ import Testing
     let e = #expect(throws: SwiftletError.self) { try receive([(0, pack(sampleModel()))], limits: limits) }
     #expect(e?.code == .limit)
   }
+  @Test func chunksThatTheTableHasNoRoomForAreRefusedBeforeMemoryIsTaken() throws {
+    let table = Proto.varint(1) + Proto.varint(0) + Proto.varint(1 << 61) + [0, 0, 0, 0] + Proto.varint(0)
+    func little(_ n: Int, _ bytes: Int) -> [UInt8] { (0..<bytes).map { UInt8(truncatingIfNeeded: n >> (8 * $0)) } }
+    func sum(_ bytes: [UInt8]) -> [UInt8] { little(Int(bytes.withUnsafeBytes { Checksum.of($0) }), 4) }
+    let head = Container.Header.magic + [Container.Header.version, 0, 0, 0] + sum(table) + little(table.count, 4)
+      + little(Container.Header.byteCount + table.count, 8)
+    let e = #expect(throws: SwiftletError.self) { try receive([(0, head + sum(head) + table)]) }
+    #expect(e?.message.contains("the table is too short") == true)
+  }
   @Test func somethingElseIsNoContainer() {
     for bytes in [Array("<!DOCTYPE html><html><body>404 Not Found".utf8), Array(repeating: UInt8(0), count: 64)] {
       let e = #expect(throws: SwiftletError.self) { try receive([(0, bytes)]) }
