@@ -30,7 +30,7 @@ public final class Session: @unchecked Sendable {
   private let busy: UnsafeMutablePointer<Int32>
   private var arena: Buffer?
   private var plans: [(key: [Int], plan: Plan)] = []
-  private let subgraphPlans = SubgraphPlans()
+  private var subgraphPlans = SubgraphPlans()
   private var runs: UInt64 = 0
   public private(set) var profile = Profile()
 
@@ -81,6 +81,7 @@ public final class Session: @unchecked Sendable {
     if let newest = generations?.newest, newest.number != generation {
       (model, generation) = newest
       plans = []
+      subgraphPlans = SubgraphPlans()
     }
     let overridden = Set(inputs.keys.filter { name in model.overridable.contains { $0.name == name } })
     return try run(model.variant(overriding: overridden), overridden.sorted(), inputs, outputs, destinations)

@@ -6,9 +6,14 @@ import Tensors
 /// without.
 final class SubgraphPlans {
   private struct Entry {
-    var signature: [Int]
-    var plan: Plan?
-    var arena: Buffer?
+    let signature: [Int]
+    var state = State.seen
+  }
+  private enum State {
+    case seen
+    case planned(Plan, arena: Buffer?)
+    /// No plan can be made: what is wrong with a branch that isn't taken is nobody's business.
+    case refused
   }
   private var entries: [ObjectIdentifier: Entry] = [:]
 
@@ -24,22 +29,25 @@ final class SubgraphPlans {
       signature.append(contentsOf: t.shape)
     }
     let id = ObjectIdentifier(program)
-    guard var entry = entries[id], entry.signature == signature else {
+    guard let entry = entries[id], entry.signature == signature else {
       entries[id] = Entry(signature: signature)
       return nil
     }
-    if entry.plan == nil {
-      // What is wrong with a branch that isn't taken is nobody's business.
+    switch entry.state {
+    case .refused: return nil
+    case .planned(let plan, let arena): return (plan, try plan.plannedOutputs(in: arena))
+    case .seen:
       guard
         let plan = try? Plan(
           program, inputTypes: inputs.map(\.type), captured: captured.map { $0?.type },
           outputs: program.graph.outputs.map(\.index), environment: environment)
-      else { return nil }
-      entry.plan = plan
-      entry.arena = plan.memory.arenaBytes > 0 ? try environment.allocator.allocate(plan.memory.arenaBytes) : nil
-      entries[id] = entry
+      else {
+        entries[id]?.state = .refused
+        return nil
+      }
+      let arena = plan.memory.arenaBytes > 0 ? try environment.allocator.allocate(plan.memory.arenaBytes) : nil
+      entries[id]?.state = .planned(plan, arena: arena)
+      return (plan, try plan.plannedOutputs(in: arena))
     }
-    guard let plan = entry.plan else { return nil }
-    return (plan, try plan.plannedOutputs(in: entry.arena))
   }
 }
