@@ -5,7 +5,7 @@ LIBDIR ?= lib
 VERSION := $(shell sed -n 's/^\#define SWL_VERSION_STRING "\(.*\)"/\1/p' include/swiftlet.h)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
 # The Swift runtime is linked statically, also into the tool.
-SWIFT_BUILD := swift build -c release --static-swift-stdlib
+SWIFT_BUILD := SWIFTLET_STDLIB=build/libswiftCore.a swift build -c release --static-swift-stdlib
 RELEASE := .build/release
 LIBRARY := libswiftlet.so.$(VERSION)
 MAP := Sources/SwiftletExport/swiftlet.map
@@ -24,7 +24,8 @@ setup:
 build/.built: $(SOURCES) $(MAP) | setup
 	@mkdir -p build
 	@if [ -e $@ ] && [ $(MAP) -nt $@ ]; then rm -f $(RELEASE)/libswiftlet-shared.so; fi
-	@scripts/quietly "building (the first time takes a few minutes)" $(SWIFT_BUILD)
+	@packaging/slim-stdlib build/libswiftCore.a
+	@scripts/quietly "building (the first time takes a few minutes)" env $(SWIFT_BUILD)
 	@touch $@
 
 $(MAP): include/swiftlet.h scripts/exports

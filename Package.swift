@@ -17,6 +17,9 @@ let small = fast + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 /// beyond what the sources say doubles the library's size and gains nothing.
 let kernelFlags: [CSetting] = [.unsafeFlags(["-O2", "-fno-unroll-loops", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"])]
 
+/// make says where packaging/slim-stdlib has put its copy of Swift's standard library.
+let slimStandardLibrary = Context.environment["SWIFTLET_STDLIB"].map { ["\(directory)/\($0)"] } ?? []
+
 // The tool has the name `swiftlet`; make renames libswiftlet-shared.so to libswiftlet.so (its soname is right already).
 var products: [Product] = [
   .library(name: "swiftlet-shared", type: .dynamic, targets: ["SwiftletExport"]),
@@ -62,7 +65,7 @@ var targets: [Target] = [
           "-Xlinker", "-z", "-Xlinker", "defs",
           // No exception passes through the library: without unwind tables it is a tenth smaller.
           "-Xlinker", "-T", "-Xlinker", "\(directory)/Sources/SwiftletExport/unwind.ld", "-Xlinker", "--no-eh-frame-hdr",
-        ], .when(configuration: .release)),
+        ] + slimStandardLibrary, .when(configuration: .release)),
     ]),
   .executableTarget(
     name: "SwiftletTool",
