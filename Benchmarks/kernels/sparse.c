@@ -64,7 +64,7 @@ typedef struct {
 
 static swk_sparse packed(const float *w, const shape *s, size_t group) {
   swk_sparse p = {.rows = s->m, .k = s->k, .group = group, .block_rows = env("MB", 256), .type = SWK_F32};
-  p.block_k = env("KC", s->n == 1 ? 16384 : 256);
+  p.block_k = env("KC", s->n == 1 ? 16384 : group == 1 ? 128 : 384);
   if (p.block_k > s->k) p.block_k = s->k;
   swk_sparse_source source = {w, SWK_F32, (ptrdiff_t)s->k, 1, NULL};
   size_t row_blocks = (s->m + p.block_rows - 1) / p.block_rows;

@@ -45,7 +45,7 @@ struct SparseChoice {
     Row(level: SWK_PLAIN, isVector: true, fixed: [0.03, 0.03, 0.03], each: [2.4, 1.6, 1.6]),
     Row(level: SWK_AVX2, isVector: false, fixed: [0.05, 0.05, 0.05], each: [1.8, 1.6, 1.9]),
     Row(level: SWK_AVX2, isVector: true, fixed: [0.03, 0.03, 0.03], each: [2.4, 1.6, 1.5]),
-    Row(level: SWK_AVX512, isVector: false, fixed: [0.05, 0.04, 0.04], each: [1.9, 1.25, 1.3]),
+    Row(level: SWK_AVX512, isVector: false, fixed: [0.05, 0.03, 0.03], each: [1.8, 1.22, 1.25]),
     Row(level: SWK_AVX512, isVector: true, fixed: [0.03, 0.03, 0.03], each: [2.4, 1.6, 1.5]),
   ]
   static let groups = [1, 4, 8]

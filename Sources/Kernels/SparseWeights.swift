@@ -76,7 +76,7 @@ public final class SparseWeights: @unchecked Sendable {
     (rows, k, self.group, nonzeros) = (source.rows, source.k, group, layout.nonzeros)
     var w = swk_sparse()
     (w.rows, w.k, w.group, w.block_rows) = (rows, k, group, Self.blockRows)
-    w.block_k = Self.blockK(k: k, kept: layout.kept, rival: rival)
+    w.block_k = Self.blockK(k: k, kept: layout.kept, group: group, rival: rival)
     w.type = source.type == .float16 ? SWK_F16 : SWK_F32
     let rowBlocks = layout.rowBlocks, entries = rowBlocks * Int(swk_sparse_k_blocks(&w)) + 1
     let c = source.c
@@ -124,10 +124,10 @@ public final class SparseWeights: @unchecked Sendable {
     if failed.contains(true) { throw SwiftletError.outOfMemory(bytes: Self.blockRows * 4) }
   }
 
-  /// Few enough columns for a tile of X to stay near the core, enough for a row to have two dozen nonzeros in them.
-  private static func blockK(k: Int, kept: Double, rival: SparseChoice.Rival) -> Int {
+  /// Few enough columns for a tile of X to stay near the core, enough for a row to have some nonzeros in them.
+  private static func blockK(k: Int, kept: Double, group: Int, rival: SparseChoice.Rival) -> Int {
     if rival == .vector { return max(1, min(k, 32768)) }
-    let wanted = min(512, max(96, Int(25 / max(kept, 0.01))))
+    let wanted = group == 1 ? min(512, max(128, Int(8 / max(kept, 0.01)))) : 384
     let blocks = max(1, (k + wanted - 1) / wanted)
     return max(1, (k + blocks - 1) / blocks)
   }
