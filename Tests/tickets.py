@@ -19,39 +19,90 @@ try:
 except ImportError as error:
     sys.exit(print(f"skipped: {error}"))
 
+KINDS = ("Signed", "Coated", "Ternary", "Uniform")
 
-def due(model):
+
+def due(model, name):
+    """The weight that the specification wants."""
     parts = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
-    low, high = map(int, parts["w0.seed"])
-    return ticket.expand(parts["w0.mask"], low | high << 32, parts["w0.scale"], parts["w0.shape"])
+    call = next(n for n in model.graph.node if n.output[0] == name)
+    return ticket.expand(call.op_type, *(parts[i] for i in call.input))
 
 
 def vectors():
     page = (ROOT / "docs/ticket-format.md").read_text()
     for seed in (0, 1, 0x0123456789ABCDEF):
-        line = f"seed {seed:#018x}: " + " ".join(f"{w:08x}" for w in ticket.words(seed, 0, 4))
+        line = f"seed {seed:#018x}: " + " ".join(f"{w:08x}" for w in ticket.blocks(seed, 2).ravel()[[0, 1, 7, 8]])
         assert line in page, f"docs/ticket-format.md lacks '{line}'"
     assert " ".join(f"{ticket.tensor_seed(7, i):#018x}" for i in range(3)) in page
+    assert " ".join(f"{w:08x}" for w in ticket.philox(0, 4)) in page
+    # The published vectors of Random123 for Philox4x32-10.
+    assert [f"{w:08x}" for w in ticket.philox(0, 4)] == ["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]
 
 
 def statistics():
-    """Signs are balanced and independent of their neighbours, of neighbouring seeds, and in each bit of a word."""
-    words = ticket.words(3, 0, 1 << 20)
-    bits = np.unpackbits(words.view(np.uint8), bitorder="little").reshape(-1, 32)
-    sigma = 0.5 / len(bits) ** 0.5
-    assert abs(bits.mean(0) - 0.5).max() < 5 * sigma
-    flat = bits.ravel().astype(bool)
-    for lag in (1, 2, 31, 32, 33, 64, 4096):
-        assert abs((flat[lag:] ^ flat[:-lag]).mean() - 0.5) < 5 * 0.5 / (len(flat) - lag) ** 0.5, lag
-    for seed in (2, 4, 3 + (1 << 32)):
-        assert abs((flat ^ ticket.signs(seed, len(flat))).mean() - 0.5) < 5 * 0.5 / len(flat) ** 0.5, seed
+    """Signs are balanced; any two of a block, of neighbouring blocks and of neighbouring seeds are independent."""
+    count = 1 << 17
+    sign = {seed: 1 - 2 * ticket.signs(seed, (count, 256)).astype(np.float32) for seed in (3, 4, 3 + (1 << 32))}
+    own, limit = sign[3], 6.5 * count**-0.5
+    assert abs(own.mean(0)).max() < limit
+    pairs = own.T @ own / count - np.eye(256)
+    assert abs(pairs).max() < limit, "two bits of a block"
+    assert abs(own[1:].T @ own[:-1] / count).max() < limit, "neighbouring blocks"
+    for seed in (4, 3 + (1 << 32)):
+        assert abs((own * sign[seed]).mean(0)).max() < limit, "neighbouring seeds"
+    # As random as a random matrix: no direction of 1024x1024 signs stands out.
+    largest = np.linalg.norm(ticket.signs(3, (1024, 1024)) * -2.0 + 1, 2)
+    assert 62 < largest < 66, largest
 
 
-def run_swiftlet(tool, path, x, folder):
-    np.save(folder / "x.npy", x)
-    subprocess.run([tool, "run", path, "--in", f"x={folder / 'x.npy'}", "--out", folder / "out"], check=True,
-                   stdout=subprocess.DEVNULL)
-    return np.load(folder / "out/y.npy"), np.load(folder / "out/w0.npy")
+def run_swiftlet(tool, path, feeds, outputs, folder):
+    arguments = []
+    for name, value in feeds.items():
+        np.save(folder / f"{name}.npy", value)
+        arguments += ["--in", f"{name}={folder / name}.npy"]
+    subprocess.run([tool, "run", path, *arguments, "--out", folder / "out"], check=True, stdout=subprocess.DEVNULL)
+    return [np.load(folder / "out" / f"{name}.npy") for name in outputs]
+
+
+def run_all(tool, model, feeds, folder):
+    """The outputs of each engine."""
+    onnx.checker.check_model(model)
+    path, outputs = folder / "ticket.onnx", [o.name for o in model.graph.output]
+    onnx.save(model, path)
+    return {
+        "reference": ReferenceEvaluator(model).run(None, feeds),
+        "onnxruntime": onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds),
+        "swiftlet": run_swiftlet(tool, path, feeds, outputs, folder),
+    }
+
+
+def check_sample(tool, kind, share, folder):
+    # 95 columns: neither bytes nor words end with a row.
+    model = ticket.sample(kind, outputs=95, share=share)
+    want = due(model, "w0")
+    results = run_all(tool, model, {"x": np.random.default_rng(0).random((3, 256), np.float32)}, folder)
+    for engine, (y, w) in results.items():
+        case = f"{engine}: {kind}, {share} kept"
+        assert (w.view(np.uint32) == want.view(np.uint32)).all(), f"{case}: other weights"
+        assert np.allclose(y, results["reference"][0], rtol=1e-4, atol=1e-4), f"{case}: other results"
+
+
+def check_shapes(tool, kind, folder):
+    """Weights alone, of all ranks and of no elements."""
+    helper, random = onnx.helper, np.random.default_rng(2)
+    for shape in ((), (7,), (300,), (2, 600), (3, 4, 5, 3), (4, 0), (0, 4)):
+        bits = ticket.pack(random.random(shape) < 0.5)
+        own = bits & ticket.pack(random.random(shape) < 0.5) if kind == "Ternary" else 5 << 32 | 9
+        scale = 0.25
+        if kind == "Coated":
+            bits, scale = np.stack([bits, bits, ticket.pack(random.random(shape) < 0.5)]), [0, 1, 2, 0.5, 4, 5, 6, 7]
+        call, values = ticket.node(kind, "w", bits, own, scale, shape)
+        graph = helper.make_graph([call], "w", [], [helper.make_tensor_value_info("w", 1, shape)], values)
+        model = ticket.model(graph)
+        want = due(model, "w")
+        for engine, (w,) in run_all(tool, model, {}, folder).items():
+            assert w.shape == shape and (w.view(np.uint32) == want.view(np.uint32)).all(), f"{engine}: {kind} {shape}"
 
 
 def main():
@@ -59,23 +110,10 @@ def main():
     vectors()
     statistics()
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        for share in (0, 0.3, 1):
-            # 95 columns: neither bytes nor words end with a row.
-            model = ticket.sample(outputs=95, share=share)
-            onnx.checker.check_model(model)
-            onnx.save(model, folder / "ticket.onnx")
-            x = np.random.default_rng(0).random((3, 256), np.float32)
-            want = due(model)
-            engines = {
-                "reference": lambda: ReferenceEvaluator(model).run(None, {"x": x}),
-                "onnxruntime": lambda: onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x}),
-                "swiftlet": lambda: run_swiftlet(tool, folder / "ticket.onnx", x, folder),
-            }
-            results = {engine: run() for engine, run in engines.items()}
-            for engine, (y, w) in results.items():
-                assert (w.view(np.uint32) == want.view(np.uint32)).all(), f"{engine}: other weights at {share}"
-                assert np.allclose(y, results["reference"][0], rtol=1e-4, atol=1e-4), f"{engine}: other results at {share}"
+        for kind in KINDS:
+            for share in (0, 0.3, 1):
+                check_sample(tool, kind, share, pathlib.Path(name))
+            check_shapes(tool, kind, pathlib.Path(name))
     print("tickets: the same bits in onnxruntime, the reference evaluator and Swiftlet")
 
 

@@ -1,7 +1,8 @@
-"""Strong tickets as docs/ticket-format.md has them: generator, masks, and the ONNX form. Needs numpy and onnx.
+"""Strong tickets as docs/ticket-format.md has them: generators, masks, and the ONNX form. Needs numpy and onnx.
 
-    python3 tools/tickets/ticket.py vectors          prints the test vectors of docs/ticket-format.md
-    python3 tools/tickets/ticket.py sample OUT.onnx   writes a small model with a ticket in it
+    python3 tools/tickets/ticket.py vectors                 prints the test vectors of docs/ticket-format.md
+    python3 tools/tickets/ticket.py sample OUT.onnx [KIND]   writes a small model with tickets of a kind in it: Signed
+                                                            (the default), Coated, Ternary or Uniform
 """
 import sys
 
@@ -9,8 +10,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from functions import DOMAIN, OPSET, functions
+
 GOLDEN = 0x9E3779B9
-DOMAIN, NAME, OPSET = "swiftlet.tickets", "Signed", 18
+FACTORS = (0xDA12F9AB, 0x875A1C87, 0xF272A923, 0xBBD017E7, 0xB4FB3971, 0x3D99AB15, 0x2E24E747, 0x03E8E4F1)
 
 
 def mix(x):
@@ -21,35 +24,60 @@ def mix(x):
     return x ^ (x >> np.uint32(16))
 
 
-def words(seed, first, count):
-    """Words [first, first + count) of the random stream of a seed of 64 bits."""
+def blocks(seed, count):
+    """The first `count` blocks of a seed of 64 bits: uint32 [count, 8]."""
     with np.errstate(over="ignore"):
         low = mix(np.uint32(seed & 0xFFFFFFFF) ^ np.uint32(GOLDEN))
         high = mix(np.uint32(seed >> 32) + low + np.uint32(GOLDEN))
-        j = np.arange(first, first + count, dtype=np.uint64).astype(np.uint32)
-        return mix(mix(j + low) ^ high)
+        key = mix(mix(np.arange(count, dtype=np.uint64).astype(np.uint32) + low) ^ high)
+        product = key[:, None] * np.array(FACTORS, np.uint32)
+        return product ^ (product >> np.uint32(16))
 
 
 def tensor_seed(seed, index):
     """The seed of tensor `index` of a network."""
-    low, high = words(seed, 2 * index, 2)
+    low, high = blocks(seed, index + 1)[index, :2]
     return int(low) | int(high) << 32
 
 
-def signs(seed, count):
-    """The signs of the first `count` elements: True is minus."""
-    bits = np.unpackbits(words(seed, 0, (count + 31) // 32).astype("<u4").view(np.uint8), bitorder="little")
-    return bits[:count].astype(bool)
+def matrix(shape):
+    """The rows and columns of a shape."""
+    rows = int(shape[0]) if len(shape) > 1 else 1
+    return rows, int(np.prod(shape, dtype=np.int64)) // max(rows, 1)
 
 
-def expand(mask, seed, scale, shape):
-    """The weight, float32."""
+def signs(seed, shape):
+    """True where the element is minus."""
+    rows, columns = matrix(shape)
+    each = -(-columns // 256)
+    bits = np.unpackbits(blocks(seed, rows * each).astype("<u4").view(np.uint8), bitorder="little")
+    return bits.reshape(rows, each * 256)[:, :columns].reshape(shape).astype(bool)
+
+
+def philox(seed, count):
+    """`count` words of Philox4x32-10 (Salmon et al., 2011) with the key `seed` from the counter 0 on."""
+    counter = np.arange(-(-count // 4), dtype=np.uint64)
+    mask = np.uint64(0xFFFFFFFF)
+    a, b, c, d = counter & mask, counter >> np.uint64(32), counter * np.uint64(0), counter * np.uint64(0)
+    keys = [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):
+        p, q = a * np.uint64(0xD2511F53), c * np.uint64(0xCD9E8D57)
+        a, b = q >> np.uint64(32) ^ b ^ np.uint64(keys[0]), q & mask
+        c, d = p >> np.uint64(32) ^ d ^ np.uint64(keys[1]), p & mask
+        keys = [(keys[0] + 0x9E3779B9) & 0xFFFFFFFF, (keys[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return np.stack([a, b, c, d], 1).ravel()[:count].astype(np.uint32)
+
+
+def unpack(mask, shape):
+    """The bits of a mask as booleans of a shape."""
     count = int(np.prod(shape, dtype=np.int64))
-    if len(mask) != (count + 7) // 8:
-        raise ValueError(f"a mask of {len(mask)} bytes for {count} elements")
-    kept = np.unpackbits(np.asarray(mask, np.uint8), bitorder="little")[:count].astype(bool)
-    scale = np.float32(scale)
-    return np.where(kept, np.where(signs(seed, count), -scale, scale), np.float32(0)).reshape(shape)
+    mask = np.asarray(mask, np.uint8)
+    if mask.shape != ((count + 7) // 8,):
+        raise ValueError(f"a mask of the shape {mask.shape} for {count} elements")
+    bits = np.unpackbits(mask, bitorder="little")
+    if bits[count:].any():
+        raise ValueError("spare bits of a mask are set")
+    return bits[:count].astype(bool).reshape(shape)
 
 
 def pack(kept):
@@ -57,91 +85,81 @@ def pack(kept):
     return np.packbits(np.asarray(kept, bool).ravel(), bitorder="little")
 
 
-def function():
-    """The model-local function: (mask uint8[n], seed uint32[2], scale float, shape int64[rank]) -> weight."""
-    nodes = []
+def expand(kind, bits, seed_or_signs, scale, shape):
+    """The weight, float32. The arguments are the inputs of the function; a seed is a number or its two words."""
+    shape = tuple(int(n) for n in shape)
+    scale = np.asarray(scale, np.float32)
+    if kind == "Ternary":
+        minus = unpack(seed_or_signs, shape)
+    else:
+        seed = seed_or_signs if isinstance(seed_or_signs, int) else int(seed_or_signs[0]) | int(seed_or_signs[1]) << 32
+    if kind == "Uniform":
+        draw = (philox(seed, int(np.prod(shape, dtype=np.int64))) >> np.uint32(8)).astype(np.float32)
+        draw = (draw * np.float32(2**-23) - np.float32(1)).reshape(shape)
+        return np.where(unpack(bits, shape), draw * scale, np.float32(0))
+    if kind == "Coated":
+        code = sum(unpack(plane, shape).astype(np.int64) << p for p, plane in enumerate(bits))
+        magnitude = scale[code]
+    else:
+        magnitude = np.where(unpack(bits, shape), scale, np.float32(0))
+    if kind != "Ternary":
+        minus = signs(seed, shape)
+    return np.where(minus & (magnitude != 0), -magnitude, magnitude)
 
-    def constant(name, value, kind):
-        nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(value, kind))))
-        return name
 
-    def call(op, inputs, output, **attributes):
-        nodes.append(helper.make_node(op, inputs, [output], **attributes))
-        return output
-
-    def shifted(x, by, output):
-        return call("BitwiseXor", [x, call("BitShift", [x, by], output + "_s", direction="RIGHT")], output)
-
-    def mixed(x, name):
-        x = call("Mul", [shifted(x, sixteen, name + "_a"), first], name + "_b")
-        x = call("Mul", [shifted(x, fifteen, name + "_c"), second], name + "_d")
-        return shifted(x, sixteen, name)
-
-    def bits(x, width, kind, name):
-        """[n] of `width` bits -> the first `count` of n * width booleans."""
-        places = constant(name + "_places", np.arange(width).reshape(1, width), kind)
-        column = call("Unsqueeze", [x, ones_axis], name + "_column")
-        spread = call("BitShift", [column, places], name + "_spread", direction="RIGHT")
-        one = call("BitwiseAnd", [spread, constant(name + "_one", 1, kind)], name + "_bit")
-        flat = call("Reshape", [one, any_axis], name + "_flat")
-        return call("Cast", [call("Slice", [flat, zero_axis, count], name + "_own")], name, to=TensorProto.BOOL)
-
-    sixteen, fifteen = constant("sixteen", 16, np.uint32), constant("fifteen", 15, np.uint32)
-    first, second = constant("first", 0x7FEB352D, np.uint32), constant("second", 0x846CA68B, np.uint32)
-    golden = constant("golden", GOLDEN, np.uint32)
-    any_axis, zero_axis = constant("any_axis", [-1], np.int64), constant("zero_axis", [0], np.int64)
-    ones_axis = constant("ones_axis", [1], np.int64)
-    zero, one, more, width = (constant(n, v, np.int64) for n, v in (("z", 0), ("o", 1), ("more", 31), ("width", 32)))
-    count = call("ReduceProd", ["shape"], "count", keepdims=1)
-    total = call("Squeeze", [count], "total")
-    length = call("Div", [call("Add", [total, more], "rounded"), width], "length")
-    j = call("Cast", [call("Range", [zero, length, one], "range")], "j", to=TensorProto.UINT32)
-    seeds = [call("Gather", ["seed", constant(f"at{i}", i, np.int64)], f"seed{i}") for i in (0, 1)]
-    low = mixed(call("BitwiseXor", [seeds[0], golden], "keyed"), "low")
-    high = mixed(call("Add", [call("Add", [seeds[1], low], "both"), golden], "keyed_both"), "high")
-    word = mixed(call("BitwiseXor", [mixed(call("Add", [j, low], "j_low"), "m"), high], "m_high"), "word")
-    minus, kept = bits(word, 32, np.uint32, "minus"), bits("mask", 8, np.uint8, "kept")
-    signed = call("Where", [minus, call("Neg", ["scale"], "negative"), "scale"], "signed")
-    flat = call("Where", [kept, signed, constant("nothing", 0, np.float32)], "flat")
-    call("Reshape", [flat, "shape"], "weight")
-    return helper.make_function(DOMAIN, NAME, ["mask", "seed", "scale", "shape"], ["weight"], nodes,
-                                [helper.make_opsetid("", OPSET)])
+def node(kind, name, bits, seed_or_signs, scale, shape):
+    """The call that makes a weight called `name`, and its initializers."""
+    names = {"Signed": ("mask", "seed", "scale"), "Coated": ("planes", "seed", "magnitudes"),
+             "Ternary": ("mask", "signs", "scale"), "Uniform": ("mask", "seed", "scale")}[kind] + ("shape",)
+    if isinstance(seed_or_signs, int):
+        seed_or_signs = np.array([seed_or_signs & 0xFFFFFFFF, seed_or_signs >> 32], np.uint32)
+    values = (bits, seed_or_signs, np.asarray(scale, np.float32), np.array(shape, np.int64))
+    initializers = [numpy_helper.from_array(np.asarray(value), f"{name}.{part}") for part, value in zip(names, values)]
+    return helper.make_node(kind, [i.name for i in initializers], [name], name=name, domain=DOMAIN), initializers
 
 
 def ticket(name, kept, seed, scale):
-    """The node and the initializers of a weight called `name` with the shape of the mask `kept`."""
-    data = {"mask": pack(kept), "seed": np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32),
-            "scale": np.float32(scale), "shape": np.array(np.shape(kept), np.int64)}
-    initializers = [numpy_helper.from_array(np.asarray(value), f"{name}.{part}") for part, value in data.items()]
-    node = helper.make_node(NAME, [f"{name}.{part}" for part in data], [name], name=name, domain=DOMAIN)
-    return node, initializers
+    """A Signed ticket with the shape of the mask `kept`: the node and the initializers of the weight called `name`."""
+    return node("Signed", name, pack(kept), seed, scale, np.shape(kept))
 
 
-def sample(seed=7, inputs=256, outputs=96, share=0.3):
-    """y = Relu(x W1) W2, both weights tickets."""
-    nodes, initializers = [], []
-    random = np.random.default_rng(1)
-    for i, (rows, columns) in enumerate(((inputs, outputs), (outputs, 10))):
-        node, own = ticket(f"w{i}", random.random((rows, columns)) < share, tensor_seed(seed, i), (2 / rows) ** 0.5)
-        nodes.append(node)
-        initializers += own
-    nodes += [helper.make_node("MatMul", ["x", "w0"], ["h"]), helper.make_node("Relu", ["h"], ["r"]),
-              helper.make_node("MatMul", ["r", "w1"], ["y"])]
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(nodes, "ticket", [value("x", TensorProto.FLOAT, ["n", inputs])],
-                              [value("y", TensorProto.FLOAT, ["n", 10]), value("w0", TensorProto.FLOAT, [inputs, outputs])],
-                              initializers)
+def model(graph):
+    """The graph as a model that has the functions of this format."""
+    used = {n.op_type for n in graph.node if n.domain == DOMAIN}
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)],
-                             functions=[function()], ir_version=8)
+                             functions=[f for f in functions() if f.name in used], ir_version=8)
+
+
+def sample(kind="Signed", seed=7, inputs=256, outputs=96, share=0.3):
+    """y = Relu(x W0) W1', both weights tickets."""
+    random = np.random.default_rng(1)
+    nodes, initializers = [], []
+    for i, shape in enumerate(((inputs, outputs), (10, outputs))):
+        scale, own = (2 / shape[i]) ** 0.5, tensor_seed(seed, i)
+        bits = pack(random.random(shape) < share)
+        if kind == "Coated":
+            bits, scale = np.stack([bits, bits & pack(random.random(shape) < 0.5)]), [0, scale, 0, 3 * scale]
+        if kind == "Ternary":
+            own = bits & pack(random.random(shape) < 0.5)
+        made, values = node(kind, f"w{i}", bits, own, scale, shape)
+        nodes.append(made)
+        initializers += values
+    nodes += [helper.make_node("MatMul", ["x", "w0"], ["h"]), helper.make_node("Relu", ["h"], ["r"]),
+              helper.make_node("Gemm", ["r", "w1"], ["y"], transB=1)]
+    value = helper.make_tensor_value_info
+    return model(helper.make_graph(
+        nodes, "ticket", [value("x", TensorProto.FLOAT, ["n", inputs])],
+        [value("y", TensorProto.FLOAT, ["n", 10]), value("w0", TensorProto.FLOAT, [inputs, outputs])], initializers))
 
 
 def main():
     if sys.argv[1:] == ["vectors"]:
         for seed in (0, 1, 0x0123456789ABCDEF):
-            print(f"seed {seed:#018x}: " + " ".join(f"{w:08x}" for w in words(seed, 0, 4)))
+            print(f"seed {seed:#018x}: " + " ".join(f"{w:08x}" for w in blocks(seed, 2).ravel()[[0, 1, 7, 8]]))
         print("tensor seeds of network 7: " + " ".join(f"{tensor_seed(7, i):#018x}" for i in range(3)))
-    elif len(sys.argv) == 3 and sys.argv[1] == "sample":
-        onnx.save(sample(), sys.argv[2])
+        print("Philox, key 0: " + " ".join(f"{w:08x}" for w in philox(0, 4)))
+    elif len(sys.argv) in (3, 4) and sys.argv[1] == "sample":
+        onnx.save(sample(*sys.argv[3:]), sys.argv[2])
     else:
         sys.exit(__doc__)
 
