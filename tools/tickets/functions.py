@@ -1,4 +1,4 @@
-"""The model-local functions of docs/ticket-format.md: bodies of standard operators that give the weights bit for bit."""
+"""The model-local functions of docs/ticket-format.md: standard operators that give the weights bit for bit."""
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
@@ -82,7 +82,12 @@ class Body:
         padded = self.call("Concat", rows, self.call("Mul", each, self.constant([256])), axis=0)
         matrix = self.bits(words, 32, np.uint32, padded)
         own = self.call("Slice", matrix, self.constant([0]), columns, self.constant([1]))
-        return self.call("Cast", self.reshape(own, self.count()), to=TensorProto.BOOL)
+        inner = self.call("Slice", "shape", self.constant([1]), self.constant([2]))
+        channels = self.call("ReduceProd", self.call("Concat", self.constant([1]), inner, axis=0))
+        taps = self.call("Div", columns, self.call("Max", channels, self.constant([1])))
+        own = self.reshape(own, self.call("Concat", rows, taps, channels, axis=0))
+        own = self.reshape(self.call("Transpose", own, perm=[0, 2, 1]), self.count())
+        return self.call("Cast", own, to=TensorProto.BOOL)
 
     def signed(self, magnitude, minus):
         return self.call("Where", minus, self.call("Neg", magnitude), magnitude)
@@ -109,7 +114,8 @@ def coated(factors):
     bytes_ = body.call("Slice", shape, body.constant([1]), body.constant([2]))
     planes = body.call("Slice", shape, body.constant([0]), body.constant([1]))
     flat = body.call("Concat", planes, body.call("Mul", bytes_, body.constant([8])), axis=0)
-    own = body.call("Slice", body.bits("planes", 8, np.uint8, flat), body.constant([0]), body.count(), body.constant([1]))
+    bits = body.bits("planes", 8, np.uint8, flat)
+    own = body.call("Slice", bits, body.constant([0]), body.count(), body.constant([1]))
     places = body.call("Slice", body.constant([[1], [2], [4], [8]]), body.constant([0]), planes, body.constant([0]))
     weighted = body.call("Mul", body.call("Cast", own, to=TensorProto.INT64), places)
     code = body.call("ReduceSum", weighted, body.constant([0]), keepdims=0)

@@ -51,7 +51,9 @@ def signs(seed, shape):
     rows, columns = matrix(shape)
     each = -(-columns // 256)
     bits = np.unpackbits(blocks(seed, rows * each).astype("<u4").view(np.uint8), bitorder="little")
-    return bits.reshape(rows, each * 256)[:, :columns].reshape(shape).astype(bool)
+    channels = int(shape[1]) if len(shape) > 1 else 1
+    own = bits.reshape(rows, each * 256)[:, :columns].reshape(rows, columns // max(channels, 1), channels)
+    return own.swapaxes(1, 2).reshape(shape).astype(bool)
 
 
 def philox(seed, count):
