@@ -5,8 +5,8 @@
  * ENGINE is swiftlet or onnxruntime, LIBRARY its shared library. An input is its name, the number of its element
  * type, its shape such as 1x3x224x224 ("scalar" for rank 0), and a file with its bytes. Runs once, then again for
  * SECONDS (3 times or more; not at all when it is 0). Prints JSON: milliseconds of loading (path to a session that is
- * ready), of the first run, and the median and the least of the others; and the most memory that the process had
- * (VmHWM, in KB), the library and the inputs included. */
+ * ready), of the first run, and the median and the least of the others; and the process's memory in KB, the library and
+ * the inputs included: the most that it had (VmHWM) and what it has after the last run (VmRSS). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -52,13 +52,15 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static long peak_kb(void) {
+/* A field of this process's status, such as "VmHWM". */
+static long status_kb(const char *field) {
   char line[256];
+  size_t length = strlen(field);
   long kb = 0;
   FILE *file = fopen("/proc/self/status", "r");
   if (!file) bench_fail("/proc/self/status", "can't be read");
   while (fgets(line, sizeof line, file))
-    if (sscanf(line, "VmHWM: %ld", &kb) == 1) break;
+    if (strncmp(line, field, length) == 0 && sscanf(line + length, ": %ld", &kb) == 1) break;
   fclose(file);
   return kb;
 }
@@ -108,8 +110,9 @@ int main(int argc, char **argv) {
     times[runs++] = end - start;
   }
   qsort(times, (size_t)runs, sizeof *times, ascending);
-  printf("{\"load\": %.4f, \"first\": %.4f, \"median\": %.4f, \"least\": %.4f, \"runs\": %d, \"peak\": %ld}\n", load,
-         first, runs ? times[runs / 2] : first, runs ? times[0] : first, runs, peak_kb());
+  printf("{\"load\": %.4f, \"first\": %.4f, \"median\": %.4f, \"least\": %.4f, \"runs\": %d, \"peak\": %ld, "
+         "\"resident\": %ld}\n", load, first, runs ? times[runs / 2] : first, runs ? times[0] : first, runs,
+         status_kb("VmHWM"), status_kb("VmRSS"));
   fflush(stdout);
   _Exit(0); /* Unloading isn't measured. */
 }
