@@ -33,13 +33,22 @@ struct ContainerWriter {
     for file in source.files {
       w.string(file.name)
       w.varint(file.bytes.byteCount)
-      w.fixed(Checksum.of(UnsafeRawBufferPointer(start: file.bytes.base, count: file.bytes.byteCount)))
+      w.fixed(checksum(of: file))
     }
     w.varint(tensors.count)
     for (piece, tensor) in zip(source.pieces, tensors) { write(piece, tensor.encoding, to: &w) }
     if !rest.isEmpty { write(rest, [0, 0, 0], to: &w) }
     for (tensor, step) in steps { write(tensors[tensor].chunks(ofStep: step), [tensor + 1, step, 0], to: &w) }
     return w.bytes
+  }
+
+  private func checksum(of file: PackSource.File) -> UInt32 {
+    let block = 16 << 20
+    return stride(from: 0, to: file.bytes.byteCount, by: block).reduce(0) { sum, start in
+      let range = start..<min(start + block, file.bytes.byteCount)
+      defer { file.forget(range) }
+      return Checksum.of(file.part(range), after: sum)
+    }
   }
 
   /// A group: what it is of (tensor, step, first segment), and its chunks.

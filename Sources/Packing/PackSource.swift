@@ -1,3 +1,4 @@
+import CSystem
 import ONNX
 import Progressive
 import Tensors
@@ -7,6 +8,14 @@ public struct PackSource {
   public struct File {
     public let name: String
     public let bytes: Buffer
+
+    func part(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(start: bytes.base + range.lowerBound, count: range.count)
+    }
+    /// Gives back the memory of pages that can be read again from a mapped file.
+    func forget(_ range: Range<Int>) {
+      if bytes.isMapped { sws_forget(bytes.base + range.lowerBound, range.count) }
+    }
   }
   public struct Piece {
     public let name: String
@@ -51,18 +60,19 @@ public struct PackSource {
     self.files = files
     self.pieces = try pieces.filter { piece in
       // What is regular is smaller, and exact at once, when it is compressed with the rest.
-      let at = files[piece.file].bytes.base + piece.range.lowerBound
-      let compressed = try Compression.compress([UnsafeRawBufferPointer(start: at, count: min(piece.range.count, Container.restSegmentLength))])
-      let scale = Double(piece.range.count) / Double(min(piece.range.count, Container.restSegmentLength))
-      return try Double(compressed.count) * scale > 0.7 * PlanePlan.estimatedBytes(of: piece, at: at)
+      let file = files[piece.file]
+      let beginning = file.part(piece.range.prefix(Container.restSegmentLength))
+      let compressed = try Compression.compress([beginning])
+      let scale = Double(piece.range.count) / Double(beginning.count)
+      return try Double(compressed.count) * scale > 0.7 * PlanePlan.estimatedBytes(of: piece, in: file)
     }
   }
 
   public func address(of piece: Piece) -> UnsafeMutableRawPointer { files[piece.file].bytes.base + piece.range.lowerBound }
 
-  /// The bytes of the files that belong to no piece, cut into segments; each may have several parts.
-  func restSegments() -> [[UnsafeRawBufferPointer]] {
-    var segments: [[UnsafeRawBufferPointer]] = []
+  /// What belongs to no piece, cut into segments: parts of files.
+  func restSegments() -> [[(file: File, range: Range<Int>)]] {
+    var segments: [[(file: File, range: Range<Int>)]] = []
     var room = 0
     for (f, file) in files.enumerated() {
       var at = 0
@@ -73,7 +83,7 @@ public struct PackSource {
             room = Container.restSegmentLength
           }
           let n = min(room, piece.lowerBound - at)
-          segments[segments.count - 1].append(UnsafeRawBufferPointer(start: file.bytes.base + at, count: n))
+          segments[segments.count - 1].append((file, at..<at + n))
           at += n
           room -= n
         }

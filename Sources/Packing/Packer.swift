@@ -3,8 +3,8 @@ import Kernels
 import Progressive
 import Tensors
 
-/// Writes a model as a container. Memory is bounded: chunks go to a scratch file as they are made, and from there to
-/// their places.
+/// Writes a model as a container. Memory is bounded: files are read some megabytes at a time, chunks go to a scratch file
+/// as they are made, and from there to their places.
 public final class Packer {
   public struct Result {
     public let originalBytes: Int
@@ -47,7 +47,10 @@ public final class Packer {
       }
       done += piece.range.count
     }
-    let rest = try source.restSegments().map { try writer.append(chunk: Compression.compress($0)) }
+    let rest = try source.restSegments().map { parts in
+      defer { for part in parts { part.file.forget(part.range) } }
+      return try writer.append(chunk: Compression.compress(parts.map { $0.file.part($0.range) }))
+    }
     try writer.flush()
     let gains = gains ?? source.pieces.map { _ in 1 }
     let steps = order.steps(tensors, gains: gains)
@@ -77,7 +80,8 @@ public final class Packer {
   private func encode(_ piece: PackSource.Piece, _ writer: inout FileWriter, _ done: Int, _ total: Int) throws -> PackedTensor {
     let weights = source.address(of: piece)
     let width = piece.range.count / piece.count
-    let encoding = try PlanePlan.encoding(of: piece, at: weights, axis: nil)
+    let file = source.files[piece.file]
+    let encoding = try PlanePlan.encoding(of: piece, in: file, axis: nil)
     var packed = PackedTensor(encoding, count: piece.count)
     let starts = Array(stride(from: 0, to: piece.count, by: encoding.segmentLength))
     // So many at a time that every thread has work, and few enough that they fit in memory.
@@ -90,7 +94,9 @@ public final class Packer {
         }
         for (s, e) in segment.errors.enumerated() { packed.errors[s] += e }
       }
-      progress(done + min((first + group) * encoding.segmentLength * width, piece.range.count), total)
+      let end = min((first + group) * encoding.segmentLength * width, piece.range.count)
+      file.forget(piece.range.lowerBound + first * encoding.segmentLength * width..<piece.range.lowerBound + end)
+      progress(done + end, total)
     }
     packed.energy = packed.errors[0]
     return packed

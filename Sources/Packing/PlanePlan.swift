@@ -7,6 +7,8 @@ import Tensors
 public enum PlanePlan {
   /// Weights of a segment: 512 KB of float32, so that a segment stays in a core's cache while it is refined.
   static let segmentLength = 1 << 17
+  /// Weights that are looked at before their memory is given back.
+  private static let blockLength = 1 << 20
 
   /// How many weights have each exponent, by channel.
   struct Exponents {
@@ -18,9 +20,9 @@ public enum PlanePlan {
   }
 
   /// - Parameter axis: the axis whose positions have a top exponent each; nil: one for the tensor.
-  public static func encoding(of piece: PackSource.Piece, at weights: UnsafeRawPointer, axis: Int?) throws -> PlaneEncoding {
+  public static func encoding(of piece: PackSource.Piece, in file: PackSource.File, axis: Int?) throws -> PlaneEncoding {
     guard let bits = PlaneEncoding.bits(of: piece.type) else { throw SwiftletError(.internal, "\(piece.type.name) has no planes") }
-    let e = exponents(piece, weights, axis, bits)
+    let e = exponents(piece, file, axis, bits)
     // So many planes that next to nothing is left that has to be sent as it is.
     var significance = 1
     var left = e.weights - e.planes[0]
@@ -34,9 +36,9 @@ public enum PlanePlan {
   }
 
   /// About the bytes that a tensor takes: the entropy of the planes at which weights become significant, signs, mantissas.
-  static func estimatedBytes(of piece: PackSource.Piece, at weights: UnsafeRawPointer) throws -> Double {
+  static func estimatedBytes(of piece: PackSource.Piece, in file: PackSource.File) throws -> Double {
     guard let bits = PlaneEncoding.bits(of: piece.type) else { throw SwiftletError(.internal, "\(piece.type.name) has no planes") }
-    let e = exponents(piece, weights, nil, bits)
+    let e = exponents(piece, file, nil, bits)
     let entropy = (e.planes + [piece.count - e.weights]).filter { $0 > 0 }.reduce(0.0) {
       $0 + Double($1) * log2(Double(piece.count) / Double($1))
     }
@@ -64,19 +66,26 @@ public enum PlanePlan {
   }
 
   private static func exponents(
-    _ piece: PackSource.Piece, _ weights: UnsafeRawPointer, _ axis: Int?, _ bits: (mantissa: Int, exponent: Int)
+    _ piece: PackSource.Piece, _ file: PackSource.File, _ axis: Int?, _ bits: (mantissa: Int, exponent: Int)
   ) -> Exponents {
     let channels = axis.map { piece.shape[$0] } ?? 1
     let inner = axis.map { piece.shape[($0 + 1)...].reduce(1, *) } ?? piece.count
     let most = (1 << bits.exponent) - 1
     var counts = [Int](repeating: 0, count: channels * (most + 1))
     func count<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) {
+      let first = piece.range.lowerBound
       counts.withUnsafeMutableBufferPointer { counts in
         for outer in stride(from: 0, to: piece.count, by: channels * inner) {
           for channel in 0..<channels {
-            for i in outer + channel * inner..<outer + (channel + 1) * inner {
-              let u = weights.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)
-              counts[channel * (most + 1) + Int(truncatingIfNeeded: u >> T(bits.mantissa)) & most] += 1
+            let end = outer + (channel + 1) * inner
+            for start in stride(from: outer + channel * inner, to: end, by: blockLength) {
+              let width = MemoryLayout<T>.size
+              let stop = min(start + blockLength, end)
+              for i in start..<stop {
+                let u = file.bytes.base.loadUnaligned(fromByteOffset: first + i * width, as: T.self)
+                counts[channel * (most + 1) + Int(truncatingIfNeeded: u >> T(bits.mantissa)) & most] += 1
+              }
+              file.forget(first + start * width..<first + stop * width)
             }
           }
         }

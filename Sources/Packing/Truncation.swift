@@ -10,7 +10,7 @@ public struct Truncation {
   public init(_ piece: PackSource.Piece, of source: PackSource) throws {
     self.piece = piece
     weights = UnsafeRawPointer(source.address(of: piece))
-    encoding = try PlanePlan.encoding(of: piece, at: weights, axis: nil)
+    encoding = try PlanePlan.encoding(of: piece, in: source.files[piece.file], axis: nil)
   }
 
   /// Writes the weights to `memory` with so few planes that about `target` of their energy is lost.

@@ -3,7 +3,8 @@ import Glibc
 import Swiftlet
 
 /// Fetches a container over HTTP with libcurl, which is loaded when it is needed: continues behind what is there, tries
-/// again with ever longer pauses, and fetches damaged parts anew.
+/// again with ever longer pauses, and fetches damaged parts anew. A file that has changed meanwhile is told by its first
+/// bytes, which hold a checksum of all others; servers' own marks of versions aren't needed.
 final class Download {
   private typealias Init = @convention(c) () -> UnsafeMutableRawPointer?
   private typealias Perform = @convention(c) (UnsafeMutableRawPointer) -> Int32
@@ -29,56 +30,62 @@ final class Download {
   }
 
   func run(into sink: StreamSink) throws {
-    if sink.hasCache { try sink.resume(header: header()) }
-    guard !sink.isComplete else { return }
     var throttle = Throttle(rate)
-    try persist(sink.count) { [self] in
+    try persist { sink.wanted.lowerBound } attempt: { [self] in
+      if !sink.isEmpty { try sink.resume(header: header(), of: url) }
+      guard !sink.isComplete else { return true }
       do {
-        try transfer(from: sink.count, to: nil) { bytes, offset in
-          try sink.append(bytes, at: offset)
+        let wanted = sink.wanted
+        try transfer(from: wanted.lowerBound, to: wanted.upperBound == .max ? nil : wanted.upperBound - 1) { bytes, offset in
           throttle.pause(after: bytes.count)
+          return try sink.append(bytes, at: offset)
         }
-      } catch let e as SwiftletError where e.code == .parse {
-        try sink.rewind()
+      } catch var e as SwiftletError where e.code == .parse && !sink.isContainer {
+        e.code = .invalidArgument
         throw e
       }
       return sink.isComplete
-    } progress: { sink.count }
+    }
   }
 
   /// The first bytes of the container.
   private func header() throws -> [UInt8] {
+    let count = StreamSink.headerByteCount
     var header: [UInt8] = []
-    try persist(0) { [self] in
-      header = []
-      try transfer(from: 0, to: 31) { bytes, _ in header += bytes.prefix(32 - header.count) }
-      return header.count == 32
+    try transfer(from: 0, to: count - 1) { bytes, _ in
+      header += bytes.prefix(count - header.count)
+      return header.count < count
     }
+    guard header.count == count else { throw endedEarly }
     return header
   }
 
-  /// Calls `attempt` until it returns true.
-  private func persist(_ start: Int, _ attempt: () throws -> Bool, progress: () -> Int = { 0 }) throws {
+  private var endedEarly: SwiftletError { SwiftletError(.io, "'\(url)' ended early") }
+
+  /// Calls `attempt` until it returns true. What it throws ends that, but for cuts and damage.
+  private func persist(_ progress: () -> Int, attempt: () throws -> Bool) throws {
     var failures = 0
-    var reached = start
+    var reached = progress()
     while true {
-      var last: any Error = SwiftletError(.io, "'\(url)' ended early")
+      var last = endedEarly
       do {
         if try attempt() { return }
-      } catch let e as SwiftletError where e.code != .io && e.code != .parse {
-        throw e
-      } catch {
-        last = error
+      } catch let e as SwiftletError where e.code == .io || e.code == .parse {
+        last = e
       }
       failures = progress() > reached ? 0 : failures + 1
       reached = max(reached, progress())
       if failures >= Self.attempts { throw last }
-      usleep(UInt32(min(Self.longestPause, 0.1 * Double(1 << failures)) * 1e6))
+      let pause = min(Self.longestPause, 0.1 * Double(1 << failures))
+      if failures > 0 { Terminal.complain("\(last); trying again in \(pause.short(2)) s") }
+      usleep(UInt32(pause * 1e6))
     }
   }
 
-  /// One request for bytes from `start` on.
-  private func transfer(from start: Int, to end: Int?, _ take: @escaping (UnsafeRawBufferPointer, Int) throws -> Void) throws {
+  private typealias Take = (_ bytes: UnsafeRawBufferPointer, _ offset: Int) throws -> Bool
+
+  /// One request for bytes from `start` on, until `take` returns false or throws.
+  private func transfer(from start: Int, to end: Int?, _ take: @escaping Take) throws {
     let create: Init = try symbol("curl_easy_init")
     let perform: Perform = try symbol("curl_easy_perform")
     let cleanup: Cleanup = try symbol("curl_easy_cleanup")
@@ -109,7 +116,7 @@ final class Download {
     set(10001, Unmanaged.passUnretained(receiver).toOpaque())  // WRITEDATA
     let result = withExtendedLifetime(receiver) { perform(handle) }
     if let failure = receiver.failure { throw failure }
-    guard result != 0 else { return }
+    guard result != 0, !receiver.hasEnough else { return }
     let status = receiver.status
     let message = "'\(url)': \(text(result).map { String(cString: $0) } ?? "error \(result)")\(status >= 400 ? " (\(status))" : "")"
     let isFinal = (400..<500).contains(status) && status != 408 && status != 416 && status != 429
@@ -128,13 +135,14 @@ private final class Receiver {
   private var offset: Int
   private let getInfo: UnsafeMutableRawPointer
   private let handle: UnsafeMutableRawPointer
-  private let body: (UnsafeRawBufferPointer, Int) throws -> Void
+  private let body: (UnsafeRawBufferPointer, Int) throws -> Bool
   private var hasBegun = false
+  private(set) var hasEnough = false
   private(set) var failure: (any Error)?
 
   init(
     _ offset: Int, _ getInfo: UnsafeMutableRawPointer, _ handle: UnsafeMutableRawPointer,
-    _ body: @escaping (UnsafeRawBufferPointer, Int) throws -> Void
+    _ body: @escaping (UnsafeRawBufferPointer, Int) throws -> Bool
   ) {
     self.offset = offset
     self.getInfo = getInfo
@@ -154,9 +162,9 @@ private final class Receiver {
     if !hasBegun, status == 200 { offset = 0 }
     hasBegun = true
     do {
-      try body(UnsafeRawBufferPointer(start: data, count: count), offset)
+      hasEnough = try !body(UnsafeRawBufferPointer(start: data, count: count), offset)
       offset += count
-      return count
+      return hasEnough ? 0 : count
     } catch {
       failure = error
       return 0

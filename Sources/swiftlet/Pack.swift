@@ -123,6 +123,7 @@ struct PartOption: ParsableArguments {
     // Piece by piece, so that little of the container is in memory beside the files.
     for start in stride(from: 0, to: wanted, by: 4 << 20) {
       let piece = UnsafeRawBufferPointer(start: source.bytes.base + start, count: min(4 << 20, wanted - start))
+      defer { sws_forget(piece.baseAddress, piece.count) }
       let whole = try receiver.append(piece, at: start)
       if found == nil, let container = receiver.container { found = try ContainerImage(container) }
       try found?.take(whole, from: receiver, pool: pool)

@@ -11,7 +11,8 @@ struct Watch: ParsableCommand {
     discussion: """
       The container comes from a URL (libcurl; continued after a cut, tried again with ever longer pauses), a file, or
       standard input (-). As soon as it can be used the model runs, and again with each generation; the last one is exact.
-      Any server of static files will do that understands ranges; without them only continuing doesn't work.
+      Any server of static files will do (tested: nginx, python3 -m http.server); one that doesn't understand ranges
+      sends everything again after a cut.
 
       With --cache what has arrived is kept in a file and isn't fetched again, however the last watch ended.
 
@@ -25,9 +26,17 @@ struct Watch: ParsableCommand {
   @Option(name: .customLong("in"), parsing: .singleValue, help: ArgumentHelp("An input (repeat).", valueName: "name=file"))
   var inputs: [InputArgument] = []
   @Option(help: ArgumentHelp("Take at most so many bytes a second: 500kB/s, 1MB/s.", valueName: "rate")) var rate: Rate?
-  @Option(help: ArgumentHelp("Keep what has arrived in this file.", valueName: "file"), completion: .file()) var cache: String?
+  @Option(help: ArgumentHelp("Keep what arrives from a URL in this file.", valueName: "file"), completion: .file()) var cache: String?
   @Option(help: ArgumentHelp("Folder to write the last outputs to.", valueName: "dir"), completion: .directory) var out: String?
+  @Flag(help: "Write the outputs of each generation too, to a folder of DIR with its number.") var every = false
   @OptionGroup var threads: ThreadOption
+
+  private var isURL: Bool { source.hasPrefix("http://") || source.hasPrefix("https://") }
+
+  func validate() throws {
+    if cache != nil, !isURL { throw ValidationError("--cache is for URLs.") }
+    if every, out == nil { throw ValidationError("--every needs --out.") }
+  }
 
   func run() throws {
     let stream = ModelStream()
@@ -52,13 +61,17 @@ struct Watch: ParsableCommand {
       results = try session.run(values)
       shown = session.generation
       let names = session.model.outputs.map(\.name)
+      if every, let out { try write(names, results, to: "\(out)/\(shown)") }
       Self.show(status, try zip(names, results).map { try Self.line($0, $1) }.joined(separator: "  "))
       if status.state == .complete, shown == status.generation { break }
     }
     try feeder.join()
-    guard let out, let session else { return }
-    try ValueFiles.makeFolder(out)
-    for (port, value) in zip(session.model.outputs, results) { _ = try ValueFiles.write(value, name: port.name, to: out) }
+    if let out, let session { try write(session.model.outputs.map(\.name), results, to: out) }
+  }
+
+  private func write(_ names: [String], _ values: [Value], to folder: String) throws {
+    try ValueFiles.makeFolder(folder)
+    for (name, value) in zip(names, values) { _ = try ValueFiles.write(value, name: name, to: folder) }
   }
 
   /// Waits for a generation after `shown`, and shows how far the bytes are.
@@ -101,7 +114,7 @@ struct Watch: ParsableCommand {
   }
 
   private func feed(_ sink: StreamSink) throws {
-    if source.hasPrefix("http://") || source.hasPrefix("https://") {
+    if isURL {
       try Download(source, rate: rate?.bytesPerSecond).run(into: sink)
       return
     }
@@ -116,7 +129,7 @@ struct Watch: ParsableCommand {
       if n < 0, errno == EINTR { continue }
       guard n >= 0 else { throw SwiftletError(.io, "'\(source)': \(String(cString: strerror(errno)))") }
       if n == 0 { return }
-      try buffer[..<n].withUnsafeBytes { try sink.append($0, at: total) }
+      try buffer[..<n].withUnsafeBytes { _ = try sink.append($0, at: total) }
       total += n
       throttle.pause(after: n)
     }

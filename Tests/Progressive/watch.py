@@ -1,131 +1,225 @@
 #!/usr/bin/env python3
-"""watch.py TOOL [KILLS]: `swiftlet watch` over HTTP against servers that cut connections, send damaged bytes or don't know
-ranges, and with kill -9 at KILLS (200) random moments. Every watch goes on from its cache, and the end is exact."""
-import http.server
+"""watch.py TOOL [--kills N] [--only NAME]: `swiftlet watch` against servers of static files that are cut off, slow, replaced,
+send damaged bytes or don't know ranges, and with kill -9 at N (20) random moments. Every watch goes on from its cache,
+fetching nothing twice, and the end is exact. Tests against nginx are skipped where that isn't installed."""
+import argparse
+import array
+import concurrent.futures
 import os
 import random
-import re
+import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+from servers import Faulty, Nginx, Plain
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DIGITS = os.path.join(HERE, "..", "..", "samples", "digits", "model.onnx")
-random.seed(4)
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Serves `body`; class variables choose the faults."""
-
-    body = b""
-    ranges, cut, damage, rate = True, 0.0, 0.0, None
-    requests = 0
-
-    def do_GET(self):
-        Server.requests += 1
-        start, end = 0, len(self.body) - 1
-        asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if self.ranges and asked:
-            start, end = int(asked[1]), min(int(asked[2] or end), end)
-            if start > end:
-                return self.send_error(416)
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{end}/{len(self.body)}")
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(end + 1 - start))
-        self.end_headers()
-        data = bytearray(self.body[start : end + 1])
-        if random.random() < self.damage:
-            data[random.randrange(len(data))] ^= 1 << random.randrange(8)
-        if random.random() < self.cut:
-            data = data[: random.randrange(len(data) + 1)]
-        try:
-            for at in range(0, len(data), 4096):
-                self.wfile.write(data[at : at + 4096])
-                if self.rate:
-                    time.sleep(4096 / self.rate)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
 
 
 def npy(path, values, shape):
-    import array
-    import struct
-
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     with open(path, "wb") as f:
         f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + array.array("f", values).tobytes())
 
 
-def main():
-    tool, kills = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200
-    with tempfile.TemporaryDirectory() as folder:
-        packed, cache, ink = (os.path.join(folder, n) for n in ("m.swl", "cache.swl", "ink.npy"))
-        subprocess.run([tool, "pack", DIGITS, "-o", packed], check=True, stdout=subprocess.DEVNULL)
-        npy(ink, [random.random() for _ in range(64)], (1, 1, 8, 8))
-        with open(packed, "rb") as f:
-            Server.body = f.read()
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/m.swl"
-        command = [tool, "watch", url, "--in", f"image={ink}"]
+def contents(path):
+    if not os.path.exists(path):
+        return b""
+    with open(path, "rb") as f:
+        return f.read()
 
-        def watch(*more):
-            done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=120)
-            assert done.returncode == 0, done.stderr
-            assert done.stdout.rstrip().endswith("exact"), done.stdout
-            return done.stdout
 
-        def cached():
-            with open(cache, "rb") as f:
-                return f.read()
+class Watches:
+    """A folder `served` with a packed model m.swl, and what is needed to watch it."""
 
-        watch()
-        for name, faults in [("cuts", {"cut": 0.8}), ("no ranges", {"ranges": False}), ("damage", {"damage": 0.5, "cut": 0.3})]:
-            for key, value in faults.items():
-                setattr(Server, key, value)
-            for _ in range(5):
-                if os.path.exists(cache):
-                    os.remove(cache)
-                watch("--cache", cache)
-                assert cached() == Server.body, name
-            for key in faults:
-                setattr(Server, key, Server.__dict__["defaults"][key])
-            print(f"{name}: exact")
+    def __init__(self, tool, folder, kills):
+        self.tool, self.folder, self.kills = tool, folder, kills
+        self.served = os.path.join(folder, "served")
+        os.mkdir(self.served)
+        self.cache, self.ink = os.path.join(folder, "cache.swl"), os.path.join(folder, "ink.npy")
+        npy(self.ink, [random.random() for _ in range(64)], (1, 1, 8, 8))
+        self.body = self.publish("sensitivity")
 
-        with open(cache, "r+b") as f:
-            f.seek(len(Server.body) // 2)
-            f.write(b"damaged on disk")
-        watch("--cache", cache)
-        assert cached() == Server.body
-        print("a cache that was damaged on disk: exact")
+    def publish(self, order):
+        """Puts a container in place of the one that is served."""
+        path = os.path.join(self.served, "m.swl")
+        subprocess.run([self.tool, "pack", DIGITS, "--order", order, "-o", path + ".new"], check=True, stdout=subprocess.DEVNULL)
+        os.rename(path + ".new", path)
+        return contents(path)
 
-        os.remove(cache)
-        Server.rate, resumed = 150_000, 0
-        for _ in range(kills):
-            process = subprocess.Popen([*command, "--cache", cache], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def start(self, url, *more, cache=True):
+        cached = ["--cache", self.cache] if cache else []
+        return subprocess.Popen(
+            [self.tool, "watch", url, "--in", f"image={self.ink}", *cached, *more],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def end(self, process):
+        """Waits for a watch that has to go well; what it said on standard error."""
+        try:
+            out, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError("it doesn't end: {} {}".format(*process.communicate()))
+        assert process.returncode == 0, errors
+        assert out.rstrip().endswith("exact"), out
+        return errors
+
+    def watch(self, url, *more, **options):
+        return self.end(self.start(url, *more, **options))
+
+    def refused(self, url):
+        process = self.start(url, cache=False)
+        begun = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1 and time.monotonic() - begun < 5, "it isn't refused at once"
+        return errors
+
+    def forget(self):
+        if os.path.exists(self.cache):
+            os.remove(self.cache)
+
+    def cached(self):
+        return contents(self.cache)
+
+    def has_cached_some(self):
+        deadline = time.monotonic() + 20
+        while not self.cached() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return 0 < len(self.cached()) < len(self.body)
+
+
+def faults(w):
+    """cuts and damage"""
+    url = Faulty.serve() + "m.swl"
+    Faulty.body = w.body
+    w.watch(url, cache=False)
+    for cuts, damages in [(6, 0), (0, 4), (4, 4)] * 3:
+        Faulty.cuts, Faulty.damages = cuts, damages
+        w.forget()
+        w.watch(url)
+        assert w.cached() == w.body
+        Faulty.cuts = Faulty.damages = 0
+    with open(w.cache, "r+b") as f:
+        f.seek(len(w.body) // 2)
+        f.write(b"damaged on disk")
+    w.watch(url)
+    assert w.cached() == w.body
+    Faulty.body = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
+    assert "no progressive model" in w.refused(url)
+
+
+def plain(w):
+    """python3 -m http.server, which knows no ranges"""
+    with Plain(w.served) as server:
+        w.watch(server.url("m.swl"), cache=False)
+        process = w.start(server.url("m.swl"), "--rate", "100kB/s")
+        assert w.has_cached_some()
+        server.kill()
+        time.sleep(0.3)
+        server.start()
+        w.end(process)
+        assert w.cached() == w.body
+        assert "404" in w.refused(server.url("other.swl"))
+
+
+def cut(w):
+    """nginx, slow, cut off and back again"""
+    with Nginx(w.served, w.folder, rate="60k") as server:
+        process = w.start(server.url("m.swl"))
+        assert w.has_cached_some()
+        server.kill()
+        time.sleep(0.5)
+        known = len(w.cached())
+        server.start()
+        assert "trying again" in w.end(process)
+        assert w.cached() == w.body
+        # Of the first request nothing is in the log: it was killed with the server.
+        assert server.requests()[-1][1] == f"bytes={known}-{len(w.body) - 1}", server.requests()
+
+
+def late(w):
+    """nginx, started after the watch"""
+    server = Nginx(w.served, w.folder)
+    process = w.start(server.url("m.swl"))
+    time.sleep(0.5)
+    with server:
+        assert "trying again" in w.end(process)
+        assert "404" in w.refused(server.url("other.swl"))
+
+
+def changed(w):
+    """nginx, whose file is replaced"""
+    with Nginx(w.served, w.folder, rate="60k") as server:
+        process = w.start(server.url("m.swl"))
+        assert w.has_cached_some()
+        w.body = w.publish("planes")
+        server.kill()
+        server.start()
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1 and "has changed" in errors, errors
+        # What came of the old one is of no use: between watches that goes without saying.
+        w.watch(server.url("m.swl"))
+        assert w.cached() == w.body
+        w.body = w.publish("sensitivity")
+        w.watch(server.url("m.swl"))
+        assert w.cached() == w.body
+
+
+def killed(w):
+    """nginx, kill -9 of the watch at random moments"""
+    with Nginx(w.served, w.folder) as server:
+        before, resumed = [], 0
+        for k in range(w.kills):
+            before.append(len(w.cached()))
+            process = w.start(server.url(f"m.swl?{k}"), "--rate", "150kB/s")
             time.sleep(random.uniform(0.02, 0.5))
             process.kill()
-            process.wait()
-            known = cached() if os.path.exists(cache) else b""
-            assert Server.body.startswith(known), "the cache isn't a beginning of the container"
-            resumed += 0 < len(known) < len(Server.body)
-            if len(known) == len(Server.body):
-                os.remove(cache)
-        Server.rate = None
-        watch("--cache", cache)
-        assert cached() == Server.body
-        print(f"{kills} kills, {resumed} resumed: exact")
+            process.communicate()
+            assert w.body.startswith(w.cached()), "the cache isn't a beginning of the container"
+            resumed += 0 < len(w.cached()) < len(w.body)
+            if len(w.cached()) == len(w.body):
+                w.forget()
+        before.append(len(w.cached()))
+        w.watch(server.url(f"m.swl?{w.kills}"))
+        assert w.cached() == w.body
+        time.sleep(0.2)
+        asked = [(int(arguments), wanted) for arguments, wanted, *_ in server.requests()]
+        assert len(asked) >= w.kills // 2
+        for k, wanted in asked:
+            allowed = [f"bytes={before[k]}-{len(w.body) - 1}", "bytes=0-31"] if before[k] else ["bytes=0-"]
+            assert wanted in allowed, f"{wanted} where {before[k]} bytes were on disk"
+        return f"{w.kills} kills, {resumed} times a part was on disk, {len(asked)} requests: none for what was there"
 
 
-Server.defaults = {"cut": 0.0, "damage": 0.0, "ranges": True}
+def main():
+    tests = [faults, plain, cut, late, changed, killed]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool"), parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--only", choices=[t.__name__ for t in tests]), parser.add_argument("--seed", type=int, default=4)
+    a = parser.parse_args()
+    random.seed(a.seed)
+
+    def outcome(test):
+        if test in (cut, late, changed, killed) and not Nginx.program:
+            return f"skipped  {test.__doc__}: nginx isn't installed"
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                more = test(Watches(os.path.abspath(a.tool), folder, a.kills))
+            return f"passed   {test.__doc__}" + (f": {more}" if more else "")
+        except (AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+            line = error.__traceback__.tb_next.tb_lineno
+            return f"failed   {test.__doc__}, line {line}: {type(error).__name__} {error}"
+
+    chosen = [t for t in tests if a.only in (None, t.__name__)]
+    # Most of their time they wait.
+    with concurrent.futures.ThreadPoolExecutor(len(chosen)) as pool:
+        lines = list(pool.map(outcome, chosen))
+    print("\n".join(lines))
+    sys.exit(any(line.startswith("failed") for line in lines))
+
 
 if __name__ == "__main__":
     main()
