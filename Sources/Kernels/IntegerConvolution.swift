@@ -15,8 +15,10 @@ public final class PackedIntegerConvolution: @unchecked Sendable {
   let dilations: [Int]
   /// Depthwise: the weights as floats, whose sums are exact (below 2^22).
   let depthwise: PackedConvolution<Float>?
+  /// Sparse weights, whose sums are exact in float too.
+  let sparse: PackedConvolution<Float>?
   /// Bytes held.
-  public var bytes: Int { depthwise?.bytes ?? memory.bytes }
+  public var bytes: Int { (depthwise ?? sparse)?.bytes ?? memory.bytes }
 
   /// Packs weights [outputChannels][inputChannels / groups][kernel...]. `zeros`, if given, has one zero point of the
   /// weights' type for each output channel; else all have `zero`.
@@ -53,11 +55,25 @@ public final class PackedIntegerConvolution: @unchecked Sendable {
       let floats = (0..<geometry.outputChannels * depth).map { Float(element($0, channel: $0 / depth)) }
       depthwise = try PackedConvolution<Float>(
         floats, source: .float, geometry: geometry, pool: nil, level: level, algorithm: .depthwise)
+      sparse = nil
       groupBytes = 0
       memory = try AlignedMemory(bytes: 0)
       return
     }
     depthwise = nil
+    let parts = try PackedConvolution<Float>.sparseParts(geometry) { group in
+      let source = SparseSource(
+        integers: weights + group * m * depth, signed: signed, zero: zero, zeros: zeros.map { $0 + group * m }, rows: m,
+        k: depth, rowStride: depth, kStride: 1)
+      return try SparseWeights.choose(source, rival: .integers, level: level, pool: nil)
+    }
+    if !parts.isEmpty {
+      sparse = try PackedConvolution<Float>(parts, geometry: geometry, level: level)
+      groupBytes = 0
+      memory = try AlignedMemory(bytes: 0)
+      return
+    }
+    sparse = nil
     groupBytes = try Checked.count([(m + width - 1) / width * width, units, 4])
     memory = try AlignedMemory(bytes: try Checked.multiply(groupBytes, groups))
     guard m > 0, depth > 0 else { return }
@@ -94,6 +110,7 @@ public struct IntegerConvolution {
   private let zero: Int32
   private let patches: swk_patches
   private let problem: swk_gemm
+  private let sparse: Convolution<Float>?
   private let depthwise: (shape: swk_depthwise, table: UnsafePointer<swk_depthwise_table>, weights: UnsafePointer<Float>)?
 
   /// `signed` and `zero` are those of the input. `geometry` may differ from the one that the weights were packed for in
@@ -114,6 +131,8 @@ public struct IntegerConvolution {
     } else {
       depthwise = nil
     }
+    sparse = try weights.sparse.map { try Convolution($0, geometry: geometry) }
+    _ = try Checked.count([geometry.batch, geometry.inputChannels, geometry.inputPlane, 4])
     patches = geometry.patches
     let table = weights.table
     var g = swk_gemm()
@@ -134,9 +153,11 @@ public struct IntegerConvolution {
   }
 
   private var products: Int { geometry.batch * geometry.groups }
+  private var inputs: Int { geometry.batch * geometry.inputChannels * geometry.inputPlane }
 
   /// Bytes of scratch that `run` needs with a pool of this width.
   public func scratchBytes(width: Int) -> Int {
+    if let sparse { return WidenedIntegers.bytes(inputs) + sparse.scratchBytes(width: width) }
     if depthwise != nil { return GemmScratch.bytes(depthwiseBytes, width: width) }
     let split = Split(problem, table: weights.table, batch: products, width: width)
     return GemmScratch.bytes(split.scratchBytes, width: split.tasks == 1 ? 1 : width)
@@ -147,6 +168,7 @@ public struct IntegerConvolution {
     _ x: UnsafeRawPointer, _ y: UnsafeMutablePointer<Int32>, pool: ThreadPool, scratch: UnsafeMutableRawPointer
   ) {
     guard geometry.outputPlane > 0, geometry.outputChannels > 0, geometry.batch > 0 else { return }
+    if let sparse { return run(sparse, x, y, pool: pool, scratch: scratch) }
     if depthwise != nil { return runDepthwise(x, y, pool: pool, scratch: scratch) }
     let split = Split(problem, table: weights.table, batch: products, width: pool.width)
     let scratch = GemmScratch(scratch, bytes: split.scratchBytes)
@@ -166,6 +188,20 @@ public struct IntegerConvolution {
       if split.tasks == 1 { return run(0, scratch[0]) }
       pool.parallel(split.tasks) { task, worker in run(task, scratch[worker]) }
     }
+  }
+
+  /// The kernels of sparse integers store int32 where those of floats store floats.
+  private func run(
+    _ sparse: Convolution<Float>, _ x: UnsafeRawPointer, _ y: UnsafeMutablePointer<Int32>, pool: ThreadPool,
+    scratch: UnsafeMutableRawPointer
+  ) {
+    let floats = scratch.assumingMemoryBound(to: Float.self)
+    WidenedIntegers.widen(
+      x, signed: signed, rows: geometry.batch * geometry.inputChannels, count: geometry.inputPlane,
+      rowStride: geometry.inputPlane, columnStride: 1, zero: zero, zeros: nil, to: floats, pool: pool)
+    sparse.run(
+      floats, UnsafeMutableRawPointer(y).assumingMemoryBound(to: Float.self), pool: pool,
+      scratch: scratch + WidenedIntegers.bytes(inputs))
   }
 
   /// A plane of floats, its results, and what the float kernels need.

@@ -13,17 +13,22 @@ public struct IntegerGemm {
     case packed(PackedMatrix)
   }
 
-  private let product: BlockedProduct
+  private enum Form {
+    case blocked(BlockedProduct)
+    case sparse(SparseIntegerProduct)
+  }
+  private let form: Form
 
-  /// Zero points are shared by the whole batch.
-  public init(m: Int, n: Int, k: Int, a: Operand, b: Operand, batch: GemmBatch? = nil) throws {
-    try self.init(m: m, n: n, k: k, a: a, b: b, batch: batch, table: Self.kernels())
+  public init(m: Int, n: Int, k: Int, a: Operand, b: Operand) throws {
+    try self.init(m: m, n: n, k: k, a: a, b: b, table: Self.kernels())
   }
 
-  init(
-    m: Int, n: Int, k: Int, a: Operand, b: Operand, batch: GemmBatch?, table: UnsafePointer<swk_gemm_table>
-  ) throws {
+  init(m: Int, n: Int, k: Int, a: Operand, b: Operand, table: UnsafePointer<swk_gemm_table>) throws {
     guard k >= 0 else { throw SwiftletError.invalid("negative matrix size") }
+    if case .packed(let matrix) = b, let weights = matrix.sparse {
+      form = .sparse(try SparseIntegerProduct(weights, m: m, n: n, k: k, a: a))
+      return
+    }
     var (x, y) = (Self.operand(a, side: .a, k: k), Self.operand(b, side: .b, k: k))
     var held: [PackedMatrix] = []
     if case .packed(let matrix) = a {
@@ -34,19 +39,30 @@ public struct IntegerGemm {
       y.packed = try matrix.panels(for: .b, positions: n, k: k, table: table)
       held.append(matrix)
     }
-    product = try BlockedProduct(
-      m: m, n: n, units: k / 2 + k % 2, a: x, b: y, epilogue: swk_epilogue(), batch: batch, elementBytes: (1, 1, 4),
-      table: table, holding: held)
+    form = .blocked(
+      try BlockedProduct(
+        m: m, n: n, units: k / 2 + k % 2, a: x, b: y, epilogue: swk_epilogue(), batch: nil, elementBytes: (1, 1, 4),
+        table: table, holding: held))
   }
 
   /// Bytes of scratch that `run` needs with a pool of this width.
-  public func scratchBytes(width: Int) -> Int { product.scratchBytes(width: width) }
+  public func scratchBytes(width: Int) -> Int {
+    switch form {
+    case .blocked(let product): product.scratchBytes(width: width)
+    case .sparse(let product): product.scratchBytes(width: width)
+    }
+  }
 
   /// Computes the product into c, whose rows are `rowStride` elements apart.
   public func run(
     _ c: UnsafeMutablePointer<Int32>, rowStride: Int, pool: ThreadPool, scratch: UnsafeMutableRawPointer
   ) {
-    product.run(UnsafeMutableRawPointer(c), rowStride: rowStride, pool: pool, scratch: scratch)
+    switch form {
+    case .blocked(let product):
+      product.run(UnsafeMutableRawPointer(c), rowStride: rowStride, pool: pool, scratch: scratch)
+    case .sparse(let product):
+      product.run(UnsafeMutableRawPointer(c), rowStride: rowStride, pool: pool, scratch: scratch)
+    }
   }
 
   /// The kernels that this processor runs fastest.

@@ -47,34 +47,53 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   ) throws {
     let level = swk_cpu_get().pointee.level
     let dense = winograd && Self.suitsWinograd(geometry) ? Algorithm.winograd : nil
-    let sparse = try Self.sparseParts(weights, source, geometry) {
-      try SparseWeights.choose($0, rival: dense == nil ? .gemm : .winograd, level: level, pool: pool)
+    let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth), size = source == .float ? 4 : 2
+    let sparse = try Self.sparseParts(geometry) { group in
+      let part = SparseSource(
+        data: weights + group * m * k * size, type: source, rows: m, k: k, rowStride: k, kStride: 1)
+      return try SparseWeights.choose(part, rival: dense == nil ? .gemm : .winograd, level: level, pool: pool)
     }
-    try self.init(
-      weights, source: source, geometry: geometry, pool: pool, level: level, algorithm: sparse.isEmpty ? dense : .sparse,
-      sparse: sparse)
+    guard sparse.isEmpty else {
+      try self.init(sparse, geometry: geometry, level: level)
+      return
+    }
+    try self.init(weights, source: source, geometry: geometry, pool: pool, level: level, algorithm: dense)
   }
 
   /// The weights of each group as sparse ones; none if `pack` doesn't want all of them to be.
   static func sparseParts(
-    _ weights: UnsafeRawPointer, _ source: PackedMatrix.Source, _ geometry: ConvolutionGeometry,
-    pack: (SparseSource) throws -> SparseWeights?
+    _ geometry: ConvolutionGeometry, pack: (_ group: Int) throws -> SparseWeights?
   ) throws -> [SparseWeights] {
     guard Scalar.self == Float.self, geometry.inputChannelsPerGroup > 1 || geometry.groups == 1 else { return [] }
-    let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth), size = source == .float ? 4 : 2
     var parts: [SparseWeights] = []
     for group in 0..<geometry.groups {
-      let part = SparseSource(
-        data: weights + group * m * k * size, type: source, rows: m, k: k, rowStride: k, kStride: 1)
-      guard let packed = try pack(part) else { return [] }
+      guard let packed = try pack(group) else { return [] }
       parts.append(packed)
     }
     return parts
   }
 
+  /// Sparse weights, of each group.
+  init(_ sparse: [SparseWeights], geometry: ConvolutionGeometry, level: swk_level) throws {
+    guard let table = Scalar.kernels(level), Scalar.self == Float.self, sparse.count == geometry.groups else {
+      throw SwiftletError.invalid("convolution: no kernels for these weights")
+    }
+    self.table = table
+    self.sparse = sparse
+    algorithm = .sparse
+    inputChannels = geometry.inputChannels
+    outputChannels = geometry.outputChannels
+    groups = geometry.groups
+    kernel = geometry.kernel
+    strides = geometry.strides
+    dilations = geometry.dilations
+    (depthwise, winograd, groupBytes, blockK) = (nil, nil, 0, 0)
+    memory = try AlignedMemory(bytes: 0)
+  }
+
   init(
     _ weights: UnsafeRawPointer, source: PackedMatrix.Source, geometry: ConvolutionGeometry, pool: ThreadPool?,
-    level: swk_level, algorithm wish: Algorithm?, sparse: [SparseWeights] = []
+    level: swk_level, algorithm wish: Algorithm?
   ) throws {
     guard let table = Scalar.kernels(level), (source == .double) == (Scalar.self == Double.self) else {
       throw SwiftletError.invalid("convolution: no kernels for these weights")
@@ -89,18 +108,12 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     strides = geometry.strides
     dilations = geometry.dilations
     let sourceSize = source == .double ? 8 : source == .float ? 4 : 2
-    self.sparse = sparse
+    sparse = []
     let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth)
     let blockK = swk_gemm_block_k(k, table.pointee.kc)
     self.blockK = blockK
     depthwise = algorithm == .depthwise ? swk_depthwise_f32(level) : nil
     winograd = algorithm == .winograd ? swk_winograd_f32(level) : nil
-    if algorithm == .sparse {
-      guard sparse.count == groups else { throw SwiftletError.invalid("convolution: no sparse weights") }
-      groupBytes = 0
-      memory = try AlignedMemory(bytes: 0)
-      return
-    }
     if let winograd {
       groupBytes = 0
       memory = try Self.transformed(weights, source: source, geometry: geometry, table: table, winograd: winograd)

@@ -97,6 +97,15 @@ public final class PackedMatrix: @unchecked Sendable {
     _ side: Side, rows: Int, columns: Int, integers: UnsafeRawPointer, signed: Bool, rowStride: Int, columnStride: Int,
     zero: Int32 = 0, zeros: UnsafeRawPointer? = nil, pool: ThreadPool? = nil
   ) throws {
+    if side == .b {
+      let weights = SparseSource(
+        integers: integers, signed: signed, zero: zero, zeros: zeros, rows: columns, k: rows, rowStride: columnStride,
+        kStride: rowStride)
+      if let sparse = try SparseWeights.choose(weights, rival: .integers, level: swk_cpu_get().pointee.level, pool: pool) {
+        try self.init(sparse, table: IntegerGemm.kernels())
+        return
+      }
+    }
     let operand = IntegerGemm.operand(
       .strided(integers, signed: signed, rowStride: rowStride, columnStride: columnStride, zero: zero, zeros: zeros),
       side: side, k: side == .a ? columns : rows)

@@ -12,10 +12,18 @@ struct SparseChoice {
     case gemm
     /// Winograd's convolution, which takes 0.4 of a matrix product's time.
     case winograd
+    /// A blocked matrix product of 8-bit integers, two to an element.
+    case integers
     /// A product with one vector.
     case vector
 
-    fileprivate var time: Double { self == .winograd ? 0.4 : 1 }
+    fileprivate var time: Double {
+      switch self {
+      case .winograd: 0.4
+      case .integers: 0.55
+      case .gemm, .vector: 1
+      }
+    }
   }
 
   /// `SWIFTLET_SPARSE`: "never" keeps to dense kernels, "always" takes sparse ones wherever there is a zero.

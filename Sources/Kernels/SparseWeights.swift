@@ -1,39 +1,6 @@
 import CKernels
 import Tensors
 
-/// Dense weights with zeros: element (row, k) is data[row * rowStride + k * kStride]; rows are output channels.
-struct SparseSource {
-  let data: UnsafeRawPointer
-  let type: PackedMatrix.Source
-  let rows: Int
-  let k: Int
-  let rowStride: Int
-  let kStride: Int
-
-  var c: swk_sparse_source {
-    swk_sparse_source(data: data, type: type.c, stride: rowStride, k_stride: kStride, scale: nil)
-  }
-
-  /// A quick look at some elements: could there be enough zeros?
-  var seemsSparse: Bool {
-    guard rows >= 8, k >= 8, type != .double else { return false }
-    let (rowStep, kStep) = (max(1, rows / 16), max(1, k / 64))
-    var (seen, zeros) = (0, 0)
-    for row in stride(from: 0, to: rows, by: rowStep) {
-      for i in stride(from: row % kStep, to: k, by: kStep) {
-        seen += 1
-        let at = row &* rowStride &+ i &* kStride
-        if type == .float {
-          zeros += data.loadUnaligned(fromByteOffset: at &* 4, as: Float.self) == 0 ? 1 : 0
-        } else {
-          zeros += data.loadUnaligned(fromByteOffset: at &* 2, as: UInt16.self) & 0x7fff == 0 ? 1 : 0
-        }
-      }
-    }
-    return zeros &* 5 >= seen
-  }
-}
-
 /// Weights of which only what isn't zero is kept, in the order in which the sparse kernels read it.
 public final class SparseWeights: @unchecked Sendable {
   public let rows: Int
@@ -59,7 +26,9 @@ public final class SparseWeights: @unchecked Sendable {
   static func choose(
     _ source: SparseSource, rival: SparseChoice.Rival, level: swk_level, pool: ThreadPool?
   ) throws -> SparseWeights? {
-    guard SparseChoice.Wish.user != .never, source.seemsSparse || SparseChoice.Wish.user == .always else { return nil }
+    guard SparseChoice.Wish.user != .never, source.seemsSparse || SparseChoice.Wish.user == .always,
+      source.isExactInFloat
+    else { return nil }
     let layout = try SparseLayout(source, pool: pool)
     guard let group = SparseChoice.group(stored: layout.stored, rival: rival, level: level) else { return nil }
     return try SparseWeights(source, layout: layout, group: group, rival: rival, level: level, pool: pool)
@@ -69,7 +38,7 @@ public final class SparseWeights: @unchecked Sendable {
     _ source: SparseSource, layout: SparseLayout, group: Int, rival: SparseChoice.Rival, level: swk_level,
     pool: ThreadPool?
   ) throws {
-    guard let table = swk_sparse_f32(level), SparseChoice.groups.contains(group), source.type != .double else {
+    guard let table = swk_sparse_f32(level), SparseChoice.groups.contains(group), source.type != SWK_F64 else {
       throw SwiftletError.invalid("no sparse kernels for these weights")
     }
     self.table = table
@@ -77,7 +46,7 @@ public final class SparseWeights: @unchecked Sendable {
     var w = swk_sparse()
     (w.rows, w.k, w.group, w.block_rows) = (rows, k, group, Self.blockRows)
     w.block_k = Self.blockK(k: k, kept: layout.kept, group: group, rival: rival)
-    w.type = source.type == .float16 ? SWK_F16 : SWK_F32
+    w.type = source.isIntegers ? SWK_S8 : source.type == SWK_F16 ? SWK_F16 : SWK_F32
     let rowBlocks = layout.rowBlocks, entries = rowBlocks * Int(swk_sparse_k_blocks(&w)) + 1
     let c = source.c
     // What each row block takes, then where each begins.
@@ -102,7 +71,7 @@ public final class SparseWeights: @unchecked Sendable {
       begins[block + 1].first_place += begins[block].first_place
     }
     let groups = Int(begins[rowBlocks].first_group), places = Int(begins[rowBlocks].first_place)
-    let valueBytes = w.type == SWK_F16 ? 2 : 4
+    let valueBytes = w.type == SWK_S8 ? 1 : w.type == SWK_F16 ? 2 : 4
     var bytes = 0
     func room(_ count: Int, _ size: Int) throws -> Int {
       defer { bytes = (bytes + count * size + 63) & ~63 }

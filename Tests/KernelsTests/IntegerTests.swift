@@ -46,7 +46,7 @@ import Testing
                   let operand = IntegerGemm.operand(y, side: .b, k: k)
                   y = .packed(try PackedMatrix(.b, positions: n, k: k, operand: operand, table: table))
                 }
-                let gemm = try IntegerGemm(m: m, n: n, k: k, a: x, b: y, batch: nil, table: table)
+                let gemm = try IntegerGemm(m: m, n: n, k: k, a: x, b: y, table: table)
                 let scratch = GuardedScratch(gemm.scratchBytes(width: pool.width))
                 gemm.run(&c, rowStride: n, pool: pool, scratch: scratch.start)
                 #expect(scratch.isIntact)

@@ -15,7 +15,7 @@ private func sparse(_ rows: Int, _ k: Int, _ density: Double, group: Int, _ r: i
   return w
 }
 
-private func pack(
+func pack(
   _ source: SparseSource, group: Int, level: swk_level, vector: Bool = false, pool: ThreadPool?
 ) throws -> SparseWeights {
   try SparseWeights(
@@ -127,8 +127,8 @@ private func pack(
             rows: g.outputChannelsPerGroup, k: g.depth, rowStride: g.depth, kStride: 1)
         }
         let packed = try PackedConvolution<Float>(
-          w.baseAddress!, source: .float, geometry: g, pool: nil, level: level, algorithm: .sparse,
-          sparse: parts.map { try pack($0, group: group, level: level, pool: r.chance(2) ? pool : nil) })
+          parts.map { try pack($0, group: group, level: level, pool: r.chance(2) ? pool : nil) }, geometry: g,
+          level: level)
         try bias.withUnsafeBufferPointer { bias in
           try residual.withUnsafeBufferPointer { residual in
             let convolution = try Convolution(
@@ -162,8 +162,7 @@ private func pack(
     try w.withUnsafeBytes { w in
       let source = SparseSource(data: w.baseAddress!, type: .float, rows: 16, k: g.depth, rowStride: g.depth, kStride: 1)
       let packed = try PackedConvolution<Float>(
-        w.baseAddress!, source: .float, geometry: g, pool: nil, level: level, algorithm: .sparse,
-        sparse: [pack(source, group: 1, level: level, pool: nil)])
+        [pack(source, group: 1, level: level, pool: nil)], geometry: g, level: level)
       let convolution = try Convolution(packed, geometry: g)
       let scratch = GuardedScratch(convolution.scratchBytes(width: 2))
       convolution.run(x, &y, pool: pool, scratch: scratch.start)

@@ -1,5 +1,6 @@
 // Products with sparse weights, C[m,n] = epilogue(W[m,k] * X[k,n]) for float: W is mostly zero and stands on the left,
-// its rows are output channels; X is dense, its columns are the positions.
+// its rows are output channels; X is dense, its columns are the positions. Products of 8-bit integers are exact in float as
+// long as no sum reaches 2^24 (swk_sparse_reach).
 #ifndef SWK_SPARSE_H
 #define SWK_SPARSE_H
 #include "gemm.h"
@@ -18,7 +19,7 @@ typedef struct {
   uint16_t *counts;          ///< places of each group
   uint16_t *places;          ///< columns within the block, ascending
   void *values;              ///< [place][row of the group]
-  swk_type type;             ///< of the values: SWK_F32 or SWK_F16
+  swk_type type;             ///< of the values: SWK_F32, SWK_F16 or SWK_S8
 } swk_sparse;
 
 /// X is strided memory or an image's patches (`data`, `stride`, `k_stride`, `patches`; k = channel * taps + tap). With
@@ -27,7 +28,7 @@ typedef struct {
   const swk_sparse *weights;
   swk_operand x;
   size_t n;
-  float *c;
+  float *c;  ///< of int32 if the weights' values are SWK_S8, which have no epilogue
   size_t ldc;
   bool c_transposed;
   swk_epilogue epilogue;
@@ -50,16 +51,22 @@ static inline size_t swk_sparse_k_blocks(const swk_sparse *w) {
   return w->k == 0 ? 1 : (w->k + w->block_k - 1) / w->block_k;
 }
 
-/// Dense weights to be packed: element (row, k) is data[row * stride + k * k_stride] times scale[row].
+/// Dense weights to be packed: element (row, k) is data[row * stride + k * k_stride] times scale[row]; of 8-bit integers,
+/// less the row's zero point.
 typedef struct {
   const void *data;
-  swk_type type;         ///< SWK_F32, SWK_F16 or SWK_BF16
+  swk_type type;         ///< SWK_F32, SWK_F16 or SWK_BF16; SWK_S8 or SWK_U8
   ptrdiff_t stride, k_stride;
   const float *scale;    ///< NULL: 1
+  int32_t zero;
+  const void *zeros;     ///< one of the same type for each row; NULL: all have `zero`
 } swk_sparse_source;
 
 /// Writes a bit for each k of a row, set where the element isn't 0, into (k + 63) / 64 words.
 void swk_sparse_bits(const swk_sparse_source *s, size_t row, size_t k, uint64_t *words);
+
+/// The sum of a row's absolute values, of 8-bit integers; UINT64_MAX if one less its zero point is beyond 8 bits.
+uint64_t swk_sparse_reach(const swk_sparse_source *s, size_t row, size_t k);
 
 /// Packs row block `block`, whose rows (less the block's first) `order` has as they are to be grouped, from place `*at`
 /// on, which is moved on. Sets the entries of w->blocks. With w->members NULL it only counts. False: no memory.

@@ -16,8 +16,19 @@ const swk_sparse_table *swk_sparse_f32(swk_level level) {
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-/// Whether an element is anything but 0 or -0.
-static bool is_set(const swk_sparse_source *s, ptrdiff_t at) {
+static int32_t byte_at(const void *data, swk_type type, ptrdiff_t at) {
+  return type == SWK_S8 ? ((const int8_t *)data)[at] : ((const uint8_t *)data)[at];
+}
+
+static int32_t zero_of(const swk_sparse_source *s, size_t row) {
+  return s->zeros ? byte_at(s->zeros, s->type, (ptrdiff_t)row) : s->zero;
+}
+
+static bool is_bytes(const swk_sparse_source *s) { return s->type == SWK_S8 || s->type == SWK_U8; }
+
+/// Whether an element is anything but 0 or -0, or the zero point.
+static bool is_set(const swk_sparse_source *s, ptrdiff_t at, int32_t zero) {
+  if (is_bytes(s)) return byte_at(s->data, s->type, at) != zero;
   if (s->type != SWK_F32) return ((const uint16_t *)s->data)[at] & 0x7fff;
   uint32_t bits;
   memcpy(&bits, (const char *)s->data + at * 4, 4);
@@ -26,14 +37,27 @@ static bool is_set(const swk_sparse_source *s, ptrdiff_t at) {
 
 void swk_sparse_bits(const swk_sparse_source *s, size_t row, size_t k, uint64_t *words) {
   ptrdiff_t at = (ptrdiff_t)row * s->stride;
+  int32_t zero = zero_of(s, row);
   for (size_t i = 0; i < k; i += 64) {
     uint64_t word = 0;
-    for (size_t b = 0, n = least(64, k - i); b < n; b++, at += s->k_stride) word |= (uint64_t)is_set(s, at) << b;
+    for (size_t b = 0, n = least(64, k - i); b < n; b++, at += s->k_stride) word |= (uint64_t)is_set(s, at, zero) << b;
     words[i / 64] = word;
   }
 }
 
-/// Widens one element.
+uint64_t swk_sparse_reach(const swk_sparse_source *s, size_t row, size_t k) {
+  ptrdiff_t at = (ptrdiff_t)row * s->stride;
+  int32_t zero = zero_of(s, row);
+  uint64_t sum = 0;
+  for (size_t i = 0; i < k; i++, at += s->k_stride) {
+    int32_t x = byte_at(s->data, s->type, at) - zero;
+    if (x != (int8_t)x) return UINT64_MAX;
+    sum += (uint64_t)(x < 0 ? -x : x);
+  }
+  return sum;
+}
+
+/// Widens one element of a float type.
 static float element(const swk_sparse_source *s, ptrdiff_t at) {
   float x;
   if (s->type == SWK_F32) {
@@ -82,12 +106,16 @@ static ptrdiff_t member_at(const part *p, size_t group, size_t i) {
 /// Finds the places of a group; those of `kc` columns at which any member isn't 0.
 static size_t find_places(const part *p, size_t group, uint16_t *places) {
   ptrdiff_t at[8];
+  int32_t zeros[8] = {0};
   size_t count = 0;
-  for (size_t i = 0; i < p->w->group; i++) at[i] = member_at(p, group, i);
+  for (size_t i = 0; i < p->w->group; i++) {
+    at[i] = member_at(p, group, i);
+    if (at[i] >= 0) zeros[i] = zero_of(p->s, p->first_row + p->order[group * p->w->group + i]);
+  }
   for (size_t k = 0; k < p->kc; k++) {
     bool any = false;
     for (size_t i = 0; i < p->w->group; i++)
-      any |= at[i] >= 0 && is_set(p->s, at[i] + (ptrdiff_t)k * p->s->k_stride);
+      any |= at[i] >= 0 && is_set(p->s, at[i] + (ptrdiff_t)k * p->s->k_stride, zeros[i]);
     places[count] = (uint16_t)k;
     count += any;
   }
@@ -102,11 +130,13 @@ static void write_group(const part *p, size_t group, const uint16_t *places, siz
     ptrdiff_t from = member_at(p, group, i);
     uint16_t row = from < 0 ? (uint16_t)p->rows : p->order[group * w->group + i];
     float scale = from < 0 || !p->s->scale ? 1 : p->s->scale[p->first_row + row];
+    int32_t zero = from < 0 ? 0 : zero_of(p->s, p->first_row + row);
     w->members[at->first_group * w->group + i] = row;
     for (size_t n = 0; n < count; n++) {
       size_t to = (at->first_place + n) * w->group + i;
       ptrdiff_t source = from + (ptrdiff_t)places[n] * p->s->k_stride;
-      if (w->type == SWK_F16) ((uint16_t *)w->values)[to] = from < 0 ? 0 : ((const uint16_t *)p->s->data)[source];
+      if (w->type == SWK_S8) ((int8_t *)w->values)[to] = from < 0 ? 0 : (int8_t)(byte_at(p->s->data, p->s->type, source) - zero);
+      else if (w->type == SWK_F16) ((uint16_t *)w->values)[to] = from < 0 ? 0 : ((const uint16_t *)p->s->data)[source];
       else ((float *)w->values)[to] = from < 0 ? 0 : element(p->s, source) * scale;
     }
   }
