@@ -14,7 +14,9 @@ public struct PackSource {
     }
     /// Gives back the memory of pages that can be read again from a mapped file.
     func forget(_ range: Range<Int>) {
-      if bytes.isMapped { sws_forget(bytes.base + range.lowerBound, range.count) }
+      // A page, perhaps a huge one, that this range shares with the one before it has come back with it.
+      let start = max(0, range.lowerBound - (2 << 20))
+      if bytes.isMapped { sws_forget(bytes.base + start, range.upperBound - start) }
     }
   }
   public struct Piece {

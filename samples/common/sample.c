@@ -86,20 +86,28 @@ int sample_failed(const char *what, swl_error *error) {
   return 0;
 }
 
-int sample_open(sample_model *model, const char *path) {
+/* From a file or from a stream. */
+static int open_model(sample_model *model, const char *path, swl_stream *stream, const char *what) {
   double start = sample_ms();
   swl_error *error = NULL;
   swl_options *options = swl_options_create();
   *model = (sample_model){0};
   swl_options_set_threads(options, (uint32_t)atoi(thread_count));
-  if (swl_model_open(path, options, &model->model, &error) == SWL_OK)
-    swl_session_create(model->model, options, &model->session, &error);
+  swl_status status = stream ? swl_stream_model(stream, &model->model, &error)
+                             : swl_model_open(path, options, &model->model, &error);
+  if (status == SWL_OK) swl_session_create(model->model, options, &model->session, &error);
   swl_options_free(options);
   model->ms = sample_ms() - start;
   if (model->session) return 1;
   sample_close(model);
-  return sample_failed(path, error);
+  return sample_failed(what, error);
 }
+
+int sample_open(sample_model *model, const char *path) {
+  return open_model(model, path, NULL, path);
+}
+
+int sample_follow(sample_model *model, swl_stream *stream) { return open_model(model, NULL, stream, "the stream's model"); }
 
 void sample_close(sample_model *model) {
   swl_session_free(model->session);

@@ -42,6 +42,9 @@ typedef struct {
 /* Opens the model at `path` and makes a session with the threads of `--threads`. Returns 0, and tells why, if it can't.
  */
 int sample_open(sample_model *model, const char *path);
+/* Takes the model of a stream, which has to be usable, and makes such a session of it. Returns 0, and tells why, if it
+ * can't. */
+int sample_follow(sample_model *model, swl_stream *stream);
 void sample_close(sample_model *model);
 
 /* Runs the model on one dense tensor of `count` floats, converted to float16 if that is what its first input takes.

@@ -1,14 +1,10 @@
-/* Finds faces with an "ultra light" detector (RFB-320): decodes its boxes, drops overlapping ones, draws the rest. */
+/* Finds faces with an "ultra light" detector (RFB-320) and draws boxes around them. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/image.h"
-#include "../common/sample.h"
-
-enum { WIDTH = 320, HEIGHT = 240, BOXES = 4420 };
-static const float most_overlap = 0.3f;
+#include "../common/face.h"
 
 static const char help[] =
     "usage: faces [--output FOLDER] [--score S] [--threads N] MODEL PICTURE...\n"
@@ -22,58 +18,6 @@ static const char help[] =
     "  --help           prints this\n"
     "\n"
     "Exit status: 0 all pictures were searched, 1 something failed, 2 wrong usage.\n";
-
-/* Pixels of the picture. */
-typedef struct {
-  float score, left, top, right, bottom;
-} face;
-
-static int surer(const void *a, const void *b) {
-  float x = ((const face *)a)->score, y = ((const face *)b)->score;
-  return (x < y) - (x > y);
-}
-
-/* Intersection over union. */
-static float overlap(const face *a, const face *b) {
-  float left = a->left > b->left ? a->left : b->left, right = a->right < b->right ? a->right : b->right;
-  float top = a->top > b->top ? a->top : b->top, bottom = a->bottom < b->bottom ? a->bottom : b->bottom;
-  if (right <= left || bottom <= top) return 0;
-  float both = (right - left) * (bottom - top);
-  return both / ((a->right - a->left) * (a->bottom - a->top) + (b->right - b->left) * (b->bottom - b->top) - both);
-}
-
-/* The model's answer for the picture: scores of background and face, and corners as fractions, for BOXES boxes each. */
-static int detect(const sample_model *model, const image *picture, float *scores, float *corners) {
-  static const int rgb[] = {0, 1, 2};
-  static const float mean[] = {127, 127, 127};
-  static float planes[3 * HEIGHT * WIDTH];
-  image small;
-  swl_value *outputs[2];
-  if (!image_resize(&small, picture, WIDTH, HEIGHT)) return 0;
-  image_to_planes(&small, rgb, mean, 1.0f / 128, planes);
-  image_free(&small);
-  if (!sample_run(model, planes, 3 * HEIGHT * WIDTH, (const int64_t[]){1, 3, HEIGHT, WIDTH}, 4, outputs, 2)) return 0;
-  int ok = sample_floats(outputs[0], scores, 2 * BOXES) && sample_floats(outputs[1], corners, 4 * BOXES);
-  for (int i = 0; i < 2; i++) swl_value_free(outputs[i]);
-  return ok;
-}
-
-/* Turns the model's answer into faces, the surest first; returns their number. */
-static int decode(const float *scores, const float *corners, float least, int width, int height, face *faces) {
-  int candidates = 0, count = 0;
-  for (int i = 0; i < BOXES; i++) {
-    const float *corner = corners + 4 * i, w = (float)width, h = (float)height;
-    if (scores[2 * i + 1] > least)
-      faces[candidates++] = (face){scores[2 * i + 1], corner[0] * w, corner[1] * h, corner[2] * w, corner[3] * h};
-  }
-  qsort(faces, (size_t)candidates, sizeof *faces, surer);
-  for (int i = 0; i < candidates; i++) {
-    int kept = 1;
-    for (int j = 0; j < count && kept; j++) kept = overlap(&faces[i], &faces[j]) <= most_overlap;
-    if (kept) faces[count++] = faces[i];
-  }
-  return count;
-}
 
 static int within(float value, int end) { return value <= 0 ? 0 : value >= (float)end ? end : (int)(value + 0.5f); }
 
@@ -96,14 +40,12 @@ static void draw(image *picture, const face *f) {
 
 /* Searches one picture, prints its faces and writes it with boxes to `output`. */
 static int search(const sample_model *model, const char *path, float least, const char *output) {
-  static float scores[2 * BOXES], corners[4 * BOXES];
-  static face faces[BOXES];
+  static face faces[FACE_MOST];
   image picture;
   if (!image_load(&picture, path, 3)) return 0;
   double start = sample_ms();
-  int ok = detect(model, &picture, scores, corners);
+  int count = face_find(model, &picture, least, faces), ok = count >= 0;
   if (ok) {
-    int count = decode(scores, corners, least, picture.width, picture.height, faces);
     printf("%s: %d %s (%.1f ms)\n", path, count, count == 1 ? "face" : "faces", sample_ms() - start);
     for (int i = 0; i < count; i++) {
       const face *f = &faces[i];

@@ -84,24 +84,22 @@ static int watch(line *from, const float *ink, answer *answers) {
     pause_for(0.001);
     ok = swl_stream_get_info(from->stream, &info, NULL) == SWL_OK && !atomic_load(&from->failed);
     if (!ok || info.generation == seen) continue;
-    seen = info.generation;
-    swl_error *error = NULL;
-    if (model.model == NULL && (swl_stream_model(from->stream, &model.model, &error) != SWL_OK ||
-                                swl_session_create(model.model, NULL, &model.session, &error) != SWL_OK)) {
-      ok = sample_failed("no session", error);
-      break;
-    }
+    ok = model.model != NULL || sample_follow(&model, from->stream);
+    if (!ok) break;
     float probabilities[DIGITS];
     swl_value *output;
     ok = sample_run(&model, ink, PIXELS, (const int64_t[]){1, 1, SIDE, SIDE}, 4, &output, 1);
     if (!ok) break;
     ok = sample_floats(output, probabilities, DIGITS);
     swl_value_free(output);
+    /* A newer one may have come since: then it is asked again, with what is known of that. */
+    if (swl_session_generation(model.session) != info.generation) continue;
+    seen = info.generation;
     answer a = {0, probabilities[0], sample_ms() - start, (double)info.generation_received / (double)info.total};
     for (int digit = 1; ok && digit < DIGITS; digit++)
       if (probabilities[digit] > a.probability) a.digit = digit, a.probability = probabilities[digit];
     printf("%7.0f ms  %5.1f%% of the bytes  generation %2d  reads %d, probability %.4f\n", a.ms, a.part * 100,
-           (int)swl_session_generation(model.session), a.digit, a.probability);
+           (int)seen, a.digit, a.probability);
     answers[count++] = a;
   }
   sample_close(&model);
