@@ -4,8 +4,9 @@
     Benchmarks/sparse.py MODEL... [--sparsity 0.9 0.5] [--pattern unstructured 1x4] [--rounds 5] [--seconds 1] [--sizes]
 
 Each model is pruned by magnitude (`swiftlet prune`), then onnxruntime with the dense model, Swiftlet with the dense one
-and Swiftlet with the pruned one take turns, each in a process of its own (bench.c). A figure is the least of the rounds'
-medians, or with `--figure least` of all runs, for machines on which other things run too. Inputs as for compare.py.
+and Swiftlet with the pruned one take turns, each in a process of its own (bench.c). A figure is the least of the
+rounds' medians, or with `--figure least` of all runs, for machines on which other things run too. Inputs as for
+compare.py.
 
 Memory of the weights is what a process has after its runs, without the activations (`swiftlet bench`: arena_bytes) and
 what a process with the digits sample has; the share is the pruned model's over that of the dense one, both in Swiftlet.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What tools/tickets trains is what it writes, and repeats. A few steps of each way, in seconds.
 
-    Tests/ticket_training.py       needs torch, scikit-learn, pillow, onnx, onnxruntime; without them it says so and passes
+    Tests/ticket_training.py    needs torch, scikit-learn, pillow, onnx, onnxruntime; without them it says so and passes
 """
 import pathlib
 import sys
