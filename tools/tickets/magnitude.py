@@ -15,7 +15,7 @@ class Masked(nn.Module):
         self.register_buffer("mask", mask)
 
     def forward(self, weight):
-        return weight * self.mask
+        return weight * self.mask + 0.0  # which makes negative zeros positive
 
 
 def prune(network, train, share, rounds):
