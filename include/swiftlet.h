@@ -202,7 +202,9 @@ enum {
   SWL_FLOAT4E2M1 = 23,
   SWL_FLOAT8E8M0 = 24,
   SWL_UINT2 = 25, /* 2-bit types: four to a byte, the first in the lowest bits */
-  SWL_INT2 = 26
+  SWL_INT2 = 26,
+  SWL_FLOAT6E2M3 = 27, /* 6-bit types: four to three bytes, the first in the lowest bits */
+  SWL_FLOAT6E3M2 = 28
 };
 
 /* ONNX's name in lower case, such as "float16"; "undefined" for other numbers. Never NULL, never freed. Since 1.0. */

@@ -17,7 +17,8 @@ public enum Softmax {
     let (outer, n, inner) = try Reduction.split(shape, axis)
     if outer &* n &* inner == 0 { return }
     if kind == .hardmax { return try hardmax(type, x, shape, axis, outer, n, inner, out, pool, level) }
-    let form = kind == .logSoftmax ? SWK_SOFTMAX_LOG : SWK_SOFTMAX
+    let isShared = kind == .softmax && type.isHalf
+    let form = kind == .logSoftmax ? SWK_SOFTMAX_LOG : isShared ? SWK_SOFTMAX_POWERS : SWK_SOFTMAX
     try InFloat.run(type, x, to: out, outer &* n &* inner, "softmax", pool, level) { kernels, size, x, out in
       let bytes = outer &* n &* inner &* size &* 4
       if inner == 1 {
@@ -36,6 +37,18 @@ public enum Softmax {
         }
       }
     }
+    if isShared { try share(type, out, [outer, n, inner], pool, level) }
+  }
+
+  /// Divides the powers by their sums. The 16-bit floats do so with powers and sums in their own type, as the function that
+  /// ONNX defines Softmax by.
+  private static func share(
+    _ type: ElementType, _ x: UnsafeMutableRawPointer, _ shape: [Int], _ pool: ThreadPool?, _ level: swk_level
+  ) throws {
+    let sums = try Allocator.system.allocate(try type.byteCount(shape[0] &* shape[2]))
+    try Reduction.apply(.sum, type, x, shape, axes: [1], to: sums.base, pool: pool, level: level)
+    try Binary.apply(.divide, type, x, shape, sums.base, [shape[0], 1, shape[2]], to: x, shape, pool: pool, level: level)
+    withExtendedLifetime(sums) {}
   }
 
   /// One run of `n` attention scores in place; zeros where all are -infinity. `sink` is a score of nothing: it counts in

@@ -156,8 +156,8 @@ struct TensorReader {
     var list: [Int64] = []
     let reader = try WireReader(base, 0..<0)
     for f in fields { try reader.integers(f, into: &list) }
-    // Packed types: an entry holds one byte.
-    let due = type.isPacked ? bytes : count
+    // Packed types: an entry holds one byte, but for the 6-bit ones, where it holds one element.
+    let due = type.isPacked && type.bits != 6 ? bytes : count
     guard list.count == due else {
       throw SwiftletError(.parse, "\(type.name)\(shape) needs \(due) entries, \(list.count) are there")
     }
@@ -167,6 +167,13 @@ struct TensorReader {
       for (i, v) in list.enumerated() { p[i] = T(truncatingIfNeeded: v) }
     }
     switch type.bits {
+    case 6:
+      for at in 0..<bytes {
+        // A byte has bits of two elements.
+        let i = at * 8 / 6
+        let two = list[i] & 0x3f | (i + 1 < count ? list[i + 1] << 6 : 0)
+        result.data.storeBytes(of: UInt8(truncatingIfNeeded: two >> (at * 8 % 6)), toByteOffset: at, as: UInt8.self)
+      }
     case 64: store(UInt64.self)
     case 32: store(UInt32.self)
     case 16: store(UInt16.self)

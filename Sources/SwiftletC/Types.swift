@@ -30,6 +30,8 @@ import Swiftlet
   case .float8e8m0: cText("float8e8m0")
   case .uint2: cText("uint2")
   case .int2: cText("int2")
+  case .float6e2m3: cText("float6e2m3")
+  case .float6e3m2: cText("float6e3m2")
   case nil: cText("undefined")
   }
 }

@@ -2,13 +2,14 @@
 public enum ElementType: Int32, CaseIterable, Sendable {
   case float = 1, uint8, int8, uint16, int16, int32, int64, string, bool, float16, double, uint32, uint64
   case complex64, complex128, bfloat16, float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz
-  case uint4, int4, float4e2m1, float8e8m0, uint2, int2
+  case uint4, int4, float4e2m1, float8e8m0, uint2, int2, float6e2m3, float6e3m2
 
   /// Bits that an element takes in a tensor's memory; 0 for strings, which are kept as Swift strings.
   public var bits: Int {
     switch self {
     case .uint2, .int2: 2
     case .uint4, .int4, .float4e2m1: 4
+    case .float6e2m3, .float6e3m2: 6
     case .uint8, .int8, .bool, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: 8
     case .uint16, .int16, .float16, .bfloat16: 16
     case .float, .int32, .uint32: 32
@@ -17,20 +18,20 @@ public enum ElementType: Int32, CaseIterable, Sendable {
     case .string: 0
     }
   }
-  /// Bytes of an element, or nil when elements are packed several to a byte or are strings.
+  /// Bytes of an element, or nil when elements are packed (less than a byte each, low bits first) or are strings.
   public var size: Int? { bits >= 8 ? bits / 8 : nil }
-  public var isPacked: Bool { bits == 4 || bits == 2 }
+  public var isPacked: Bool { (1..<8).contains(bits) }
 
-  /// Bytes that `count` elements take (packed types: the last byte may be half used).
+  /// Bytes that `count` elements take (packed types: the last byte may be used in part).
   public func byteCount(_ count: Int) throws -> Int {
     if bits >= 8 { return try Checked.multiply(count, bits / 8, "the size of a tensor") }
-    return bits == 0 ? 0 : count / (8 / bits) + (count % (8 / bits) == 0 ? 0 : 1)
+    return count / 8 * bits + (count % 8 * bits + 7) / 8
   }
 
   public var isFloat: Bool {
     switch self {
     case .float, .double, .float16, .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
-      .float4e2m1, .float8e8m0:
+      .float4e2m1, .float8e8m0, .float6e2m3, .float6e3m2:
       true
     default: false
     }
@@ -58,7 +59,7 @@ public enum ElementType: Int32, CaseIterable, Sendable {
   private static let names = [
     "float", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "double", "uint32", "uint64",
     "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz",
-    "uint4", "int4", "float4e2m1", "float8e8m0", "uint2", "int2",
+    "uint4", "int4", "float4e2m1", "float8e8m0", "uint2", "int2", "float6e2m3", "float6e3m2",
   ]
   public init?(name: String) {
     guard let t = Self.allCases.first(where: { $0.name == name }) else { return nil }

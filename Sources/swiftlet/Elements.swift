@@ -1,6 +1,17 @@
 import Swiftlet
 
 extension Tensor {
+  /// The bits of each element of a packed type, low bits first.
+  var packedBits: [UInt8] {
+    let p = UnsafeRawPointer(data), bits = type.bits
+    func byte(_ i: Int) -> Int { Int(p.load(fromByteOffset: i, as: UInt8.self)) }
+    return (0..<count).map { i in
+      let at = i * bits
+      let two = byte(at / 8) | (at % 8 + bits > 8 ? byte(at / 8 + 1) << 8 : 0)
+      return UInt8(two >> (at % 8) & (1 << bits - 1))
+    }
+  }
+
   /// The elements as Doubles, whatever the type; complex numbers as real and imaginary part in turn. Strings give none.
   func numbers() throws -> [Double] {
     func read<T: BitwiseCopyable>(_: T.Type, _ convert: (T) -> Double) -> [Double] {
@@ -8,31 +19,25 @@ extension Tensor {
       let size = MemoryLayout<T>.size
       return (0..<byteCount / size).map { convert(p.loadUnaligned(fromByteOffset: $0 * size, as: T.self)) }
     }
-    /// Elements of `bits` bits, low bits first.
-    func unpack(_ bits: Int, _ convert: (UInt8) -> Double) -> [Double] {
-      let p = UnsafeRawPointer(data)
-      let perByte = 8 / bits
-      return (0..<count).map { i in
-        let byte = p.load(fromByteOffset: i / perByte, as: UInt8.self)
-        return convert(byte >> UInt8(i % perByte * bits) & UInt8(1 << bits - 1))
-      }
-    }
+    func unpack(_ convert: (UInt8) -> Double) -> [Double] { packedBits.map(convert) }
     switch type {
     case .string: return []
     case .float, .complex64: return read(Float.self) { Double($0) }
     case .double, .complex128: return read(Double.self) { $0 }
     case .float16: return read(UInt16.self) { Double(Half.float($0)) }
     case .bfloat16: return read(UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
-    case .float8e4m3fn: return read(UInt8.self) { Float8(exponent: 4, bias: 7, top: .nan).value($0) }
-    case .float8e4m3fnuz: return read(UInt8.self) { Float8(exponent: 4, bias: 8, top: .unsignedZero).value($0) }
-    case .float8e5m2: return read(UInt8.self) { Float8(exponent: 5, bias: 15, top: .infinity).value($0) }
-    case .float8e5m2fnuz: return read(UInt8.self) { Float8(exponent: 5, bias: 16, top: .unsignedZero).value($0) }
+    case .float8e4m3fn: return read(UInt8.self) { SmallFloat(exponent: 4, bias: 7, top: .nan).value($0) }
+    case .float8e4m3fnuz: return read(UInt8.self) { SmallFloat(exponent: 4, bias: 8, top: .unsignedZero).value($0) }
+    case .float8e5m2: return read(UInt8.self) { SmallFloat(exponent: 5, bias: 15, top: .infinity).value($0) }
+    case .float8e5m2fnuz: return read(UInt8.self) { SmallFloat(exponent: 5, bias: 16, top: .unsignedZero).value($0) }
     case .float8e8m0: return read(UInt8.self) { $0 == 255 ? .nan : Double(sign: .plus, exponent: Int($0) - 127, significand: 1) }
-    case .float4e2m1: return unpack(4) { ($0 & 8 == 0 ? 1 : -1) * [0, 0.5, 1, 1.5, 2, 3, 4, 6][Int($0 & 7)] }
-    case .uint4: return unpack(4) { Double($0) }
-    case .int4: return unpack(4) { Double(Int8(bitPattern: $0 << 4) >> 4) }
-    case .uint2: return unpack(2) { Double($0) }
-    case .int2: return unpack(2) { Double(Int8(bitPattern: $0 << 6) >> 6) }
+    case .float4e2m1: return unpack { ($0 & 8 == 0 ? 1 : -1) * [0, 0.5, 1, 1.5, 2, 3, 4, 6][Int($0 & 7)] }
+    case .float6e2m3: return unpack { SmallFloat(bits: 6, exponent: 2, bias: 1, top: .number).value($0) }
+    case .float6e3m2: return unpack { SmallFloat(bits: 6, exponent: 3, bias: 3, top: .number).value($0) }
+    case .uint4: return unpack { Double($0) }
+    case .int4: return unpack { Double(Int8(bitPattern: $0 << 4) >> 4) }
+    case .uint2: return unpack { Double($0) }
+    case .int2: return unpack { Double(Int8(bitPattern: $0 << 6) >> 6) }
     case .uint8, .bool: return read(UInt8.self) { Double($0) }
     case .int8: return read(Int8.self) { Double($0) }
     case .uint16: return read(UInt16.self) { Double($0) }
@@ -87,19 +92,20 @@ extension MapValue {
   }
 }
 
-/// Numbers of 8 bits: a sign, exponent bits, the rest mantissa.
-private struct Float8 {
-  /// What the largest exponent, or 0x80, stands for.
-  enum Top { case nan, infinity, unsignedZero }
+/// Numbers of up to 8 bits: a sign, exponent bits, the rest mantissa.
+private struct SmallFloat {
+  /// What the largest exponent, or 0x80, stands for; `number`: for numbers.
+  enum Top { case nan, infinity, unsignedZero, number }
+  var bits = 8
   let exponent: Int
   let bias: Int
   let top: Top
 
   func value(_ byte: UInt8) -> Double {
-    let mantissaBits = 7 - exponent
-    let e = Int(byte & 0x7f) >> mantissaBits
+    let mantissaBits = bits - 1 - exponent, signBit = UInt8(1) << UInt8(bits - 1)
+    let e = Int(byte & (signBit - 1)) >> mantissaBits
     let m = Int(byte) & (1 << mantissaBits - 1)
-    let sign: Double = byte & 0x80 == 0 ? 1 : -1
+    let sign: Double = byte & signBit == 0 ? 1 : -1
     switch top {
     case .nan where byte & 0x7f == 0x7f: return .nan
     case .infinity where e == 1 << exponent - 1: return m == 0 ? sign * .infinity : .nan

@@ -3,8 +3,8 @@ import Swiftlet
 /// NumPy's .npy format, versions 1 to 3 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 ///
 /// Types that NumPy doesn't have are written as ml_dtypes saves them: bfloat16 as `<V2`, the 8-bit floats as `|V1`
-/// (`array.view(ml_dtypes.bfloat16)` gives the numbers back), 2- and 4-bit types one element a byte (`|u1`, `|i1`, and
-/// `|V1` for float4e2m1). Reading takes them back when the model's input type says what they are.
+/// (`array.view(ml_dtypes.bfloat16)` gives the numbers back), types of 2 to 6 bits one element a byte (`|u1`, `|i1`, and
+/// `|V1` for the floats). Reading takes them back when the model's input type says what they are.
 enum Npy {
   private static let magic: [UInt8] = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
 
@@ -46,20 +46,15 @@ enum Npy {
     case .bool: "|b1"
     case .complex64: "<c8"
     case .complex128: "<c16"
-    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1: "|V1"
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1, .float6e2m3, .float6e3m2:
+      "|V1"
     case .string: throw SwiftletError(.unsupported, "strings are not written as .npy")
     }
   }
 
   private static func unpacked(_ t: Tensor) -> [UInt8] {
-    let bits = t.type.bits
-    let perByte = 8 / bits
-    return (0..<t.count).map { i in
-      let byte = t.data.load(fromByteOffset: i / perByte, as: UInt8.self)
-      let v = byte >> UInt8(i % perByte * bits) & UInt8(1 << bits - 1)
-      guard t.type.isSignedInteger else { return v }
-      return UInt8(bitPattern: Int8(bitPattern: v << UInt8(8 - bits)) >> Int8(8 - bits))
-    }
+    let shift = UInt8(8 - t.type.bits)
+    return t.packedBits.map { t.type.isSignedInteger ? UInt8(bitPattern: Int8(bitPattern: $0 << shift) >> shift) : $0 }
   }
 
   // MARK: Reading
@@ -153,13 +148,15 @@ enum Npy {
 
   private static func packed(_ type: ElementType, _ shape: [Int], _ elements: [UInt8]) throws -> Tensor {
     let t = try Tensor(allocating: type, shape)
-    let perByte = 8 / type.bits
-    t.data.initializeMemory(as: UInt8.self, repeating: 0, count: t.byteCount)
-    for (i, v) in elements.enumerated() {
-      let old = t.data.load(fromByteOffset: i / perByte, as: UInt8.self)
-      let bits = (v & UInt8(1 << type.bits - 1)) << UInt8(i % perByte * type.bits)
-      t.data.storeBytes(of: old | bits, toByteOffset: i / perByte, as: UInt8.self)
+    var held = 0, count = 0, at = 0
+    for v in elements {
+      held |= (Int(v) & (1 << type.bits - 1)) << count
+      count += type.bits
+      guard count >= 8 else { continue }
+      t.data.storeBytes(of: UInt8(truncatingIfNeeded: held), toByteOffset: at, as: UInt8.self)
+      (held, count, at) = (held >> 8, count - 8, at + 1)
     }
+    if count > 0 { t.data.storeBytes(of: UInt8(truncatingIfNeeded: held), toByteOffset: at, as: UInt8.self) }
     return t
   }
 

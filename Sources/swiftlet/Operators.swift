@@ -108,6 +108,7 @@ struct OperatorSummary {
   private static let groups: [(name: String, set: TypeSet)] = [
     ("all", .tensors), ("numeric", .numeric), ("floats", .floats), ("integers", .integers), ("signed", .signed),
     ("unsigned", .unsigned), ("float8", .float8s), ("complex", .complex), ("narrow", .narrow),
+    ("float6", .float6s),
   ]
 
   /// Groups where they fit whole, single types for the rest.
@@ -126,13 +127,18 @@ struct OperatorSummary {
   var json: JSON {
     .object([
       ("name", .string(newest.name)), ("domain", .string(Self.title(newest.domain))),
-      ("versions", .array(Set(definitions.flatMap(\.since)).sorted().map(JSON.int))),
-      ("removed", newest.removed.map(JSON.int) ?? .null),
-      ("inputs", .array(newest.inputs.map(Self.parameter))), ("outputs", .array(newest.outputs.map(Self.parameter))),
-      ("attributes", .array(newest.attributes.map { a in
+      ("definitions", .array(definitions.map(Self.definition))),
+    ])
+  }
+
+  private static func definition(_ d: OperatorDefinition) -> JSON {
+    .object([
+      ("versions", .array(d.since.map(JSON.int))), ("removed", d.removed.map(JSON.int) ?? .null),
+      ("inputs", .array(d.inputs.map(parameter))), ("outputs", .array(d.outputs.map(parameter))),
+      ("attributes", .array(d.attributes.map { a in
         .object([("name", .string(a.name)), ("kind", .string("\(a.kind)")), ("required", .bool(a.isRequired))])
       })),
-      ("types", .object(types.map { ($0.0, .array($0.1.names.map(JSON.string))) })),
+      ("types", .object(d.types.map { ($0.key, .array($0.value.names.map(JSON.string))) })),
     ])
   }
 

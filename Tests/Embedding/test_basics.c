@@ -45,19 +45,19 @@ static void errors_are_overwritten(void) {
 
 static void element_types(void) {
   static const size_t bits[] = {0,  32, 8, 8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
-                                64, 128, 16, 8, 8, 8, 8, 4, 4, 4, 8, 2, 2};
+                                64, 128, 16, 8, 8, 8, 8, 4, 4, 4, 8, 2, 2, 6, 6};
   static const char *const names[] = {
       "undefined", "float",  "uint8",  "int8",      "uint16",     "int16",    "int32",        "int64",      "string",
       "bool",      "float16", "double", "uint32",   "uint64",     "complex64", "complex128",   "bfloat16",
       "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1", "float8e8m0",
-      "uint2", "int2"};
+      "uint2", "int2", "float6e2m3", "float6e3m2"};
   int32_t type;
-  for (type = 0; type <= SWL_INT2; type++) {
+  for (type = 0; type <= SWL_FLOAT6E3M2; type++) {
     CHECK(swl_element_type_bits(type) == bits[type]);
     CHECK(same(swl_element_type_name(type), names[type]));
   }
-  CHECK(swl_element_type_bits(27) == 0 && swl_element_type_bits(-1) == 0);
-  CHECK(same(swl_element_type_name(27), "undefined"));
+  CHECK(swl_element_type_bits(29) == 0 && swl_element_type_bits(-1) == 0);
+  CHECK(same(swl_element_type_name(29), "undefined"));
   CHECK(same(swl_element_type_name(INT32_MIN), "undefined"));
 }
 

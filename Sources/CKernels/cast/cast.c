@@ -22,7 +22,7 @@ static kind kind_of(swk_element_type t) {
   switch (t) {
     case SWK_T_F16: case SWK_T_BF16: return HALF;
     case SWK_T_F8E4M3FN: case SWK_T_F8E4M3FNUZ: case SWK_T_F8E5M2: case SWK_T_F8E5M2FNUZ: case SWK_T_F8E8M0: return NARROW;
-    case SWK_T_F4E2M1: return PACKED_FLOAT;
+    case SWK_T_F4E2M1: case SWK_T_F6E2M3: case SWK_T_F6E3M2: return PACKED_FLOAT;
     case SWK_T_U4: case SWK_T_I4: case SWK_T_U2: case SWK_T_I2: return PACKED_INTEGER;
     case SWK_T_F32: case SWK_T_F64: case SWK_T_U8: case SWK_T_I8: case SWK_T_U16: case SWK_T_I16: case SWK_T_U32: case SWK_T_I32:
     case SWK_T_U64: case SWK_T_I64: case SWK_T_BOOL: return NATIVE;
@@ -34,6 +34,7 @@ static size_t bits_of(swk_element_type t) {
   switch (t) {
     case SWK_T_U2: case SWK_T_I2: return 2;
     case SWK_T_U4: case SWK_T_I4: case SWK_T_F4E2M1: return 4;
+    case SWK_T_F6E2M3: case SWK_T_F6E3M2: return 6;
     case SWK_T_F16: case SWK_T_BF16: case SWK_T_U16: case SWK_T_I16: return 16;
     case SWK_T_F32: case SWK_T_U32: case SWK_T_I32: return 32;
     case SWK_T_F64: case SWK_T_U64: case SWK_T_I64: return 64;
@@ -97,7 +98,7 @@ bool swk_cast(swk_level level, swk_element_type from, const void *src, swk_eleme
     if (kf == HALF) widen(p, first, m), p = first;
     else if (kf == NARROW) swk_narrow_decode(from, p, first, m), p = first;
     else if (kf == PACKED_INTEGER) swk_unpack(p, first, m, (int)from_bits, wide_from == SWK_T_I8), p = first;
-    else if (kf == PACKED_FLOAT) swk_unpack(p, bytes, m, 4, false), swk_narrow_decode(from, bytes, first, m), p = first;
+    else if (kf == PACKED_FLOAT) swk_unpack(p, bytes, m, (int)from_bits, false), swk_narrow_decode(from, bytes, first, m), p = first;
 
     uint8_t *out = (uint8_t *)dst + i * to_bits / 8;
     if (kt == NATIVE) {
@@ -112,7 +113,7 @@ bool swk_cast(swk_level level, swk_element_type from, const void *src, swk_eleme
     if (kt == HALF) narrow(p, out, m);
     else if (kt == NARROW) swk_narrow_encode(to, p, out, m, options);
     else if (kt == PACKED_INTEGER) swk_pack(p, out, m, (int)to_bits);
-    else swk_narrow_encode(to, p, bytes, m, options), swk_pack(bytes, out, m, 4);
+    else swk_narrow_encode(to, p, bytes, m, options), swk_pack(bytes, out, m, (int)to_bits);
   }
   return true;
 }

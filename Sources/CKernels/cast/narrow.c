@@ -1,4 +1,4 @@
-// The floats of 8 and 4 bits, from and to f32, one to a byte.
+// The floats of 8, 6 and 4 bits, from and to f32, one to a byte.
 #include "narrow.h"
 #include "half.h"
 #include <stdbool.h>
@@ -19,6 +19,8 @@ static const format e4m3fnuz = {3, 8, 0x7f, 0x80, 0x80, 0x80, true, false, true}
 static const format e5m2 = {2, 15, 0x7b, 0x7c, 0x7e, 0x80, false, true, true};
 static const format e5m2fnuz = {2, 16, 0x7f, 0x80, 0x80, 0x80, true, false, true};
 static const format e2m1 = {1, 1, 0x07, 0x07, 0x08, 0x08, true, true, false};
+static const format e2m3 = {3, 1, 0x1f, 0x1f, 0x20, 0x20, true, true, false};
+static const format e3m2 = {2, 3, 0x1f, 0x1f, 0x20, 0x20, true, true, false};
 
 SWK_INLINE uint8_t encode(const format f, float x, bool saturate) {
   const uint32_t u = swk_bits(x), a = u & 0x7fffffff;
@@ -79,6 +81,8 @@ bool swk_narrow_encode(swk_element_type to, const void *src, void *dst, size_t n
     case SWK_T_F8E5M2: LOOP(uint8_t, float, encode(e5m2, x, saturate))
     case SWK_T_F8E5M2FNUZ: LOOP(uint8_t, float, encode(e5m2fnuz, x, saturate))
     case SWK_T_F4E2M1: LOOP(uint8_t, float, encode(e2m1, x, true))
+    case SWK_T_F6E2M3: LOOP(uint8_t, float, encode(e2m3, x, true))
+    case SWK_T_F6E3M2: LOOP(uint8_t, float, encode(e3m2, x, true))
     case SWK_T_F8E8M0: LOOP(uint8_t, float, e8m0_encode(x, o->round_mode, saturate))
     default: return false;
   }
@@ -91,28 +95,35 @@ bool swk_narrow_decode(swk_element_type from, const void *src, void *dst, size_t
     case SWK_T_F8E5M2: LOOP(float, uint8_t, decode(e5m2, x))
     case SWK_T_F8E5M2FNUZ: LOOP(float, uint8_t, decode(e5m2fnuz, x))
     case SWK_T_F4E2M1: LOOP(float, uint8_t, decode(e2m1, x))
+    case SWK_T_F6E2M3: LOOP(float, uint8_t, decode(e2m3, x))
+    case SWK_T_F6E3M2: LOOP(float, uint8_t, decode(e3m2, x))
     case SWK_T_F8E8M0: LOOP(float, uint8_t, x == 0xff ? swk_float(0x7fc00000) : x ? swk_float((uint32_t)x << 23) : 0x1p-127f)
     default: return false;
   }
 }
 
-// Packed elements, low bits first.
+// Packed elements, low bits first; one of 6 bits may stand in two bytes.
 void swk_unpack(const uint8_t *restrict src, uint8_t *restrict dst, size_t n, int bits, bool sign) {
-  const int per = 8 / bits, top = 8 - bits;
+  const int top = 8 - bits;
   for (size_t i = 0; i < n; i++) {
-    const uint8_t v = (uint8_t)(src[i / (size_t)per] << (top - (int)(i % (size_t)per) * bits));
+    const size_t at = i * (size_t)bits;
+    const int place = (int)(at % 8);
+    const unsigned next = place > top ? src[at / 8 + 1] : 0;
+    const uint8_t v = (uint8_t)((src[at / 8] | next << 8) >> place << top);
     dst[i] = sign ? (uint8_t)((int8_t)v >> top) : (uint8_t)(v >> top);
   }
 }
 
 void swk_pack(const uint8_t *restrict src, uint8_t *restrict dst, size_t n, int bits) {
-  const size_t per = (size_t)(8 / bits);
-  const uint8_t mask = (uint8_t)((1 << bits) - 1);
-  for (size_t i = 0; i < n; i += per) {
-    uint8_t v = 0;
-    for (size_t k = 0; k < per && i + k < n; k++) v |= (uint8_t)((src[i + k] & mask) << ((int)k * bits));
-    dst[i / per] = v;
+  const unsigned mask = (1u << bits) - 1;
+  unsigned held = 0;
+  int count = 0;
+  for (size_t i = 0; i < n; i++) {
+    held |= (src[i] & mask) << count;
+    count += bits;
+    if (count >= 8) *dst++ = (uint8_t)held, held >>= 8, count -= 8;
   }
+  if (count) *dst = (uint8_t)held;
 }
 
 uint16_t swk_f16_from_f32(float x) { return swk_f16_encode(x); }

@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "conv.h"
 #include "forest.h"
+#include "fourier.h"
 #include "gemm.h"
 #include "igemm.h"
 #include "lz4.h"

@@ -9,6 +9,7 @@ typedef enum {
   SWK_SOFTMAX,
   SWK_SOFTMAX_LOG,     ///< its logarithm
   SWK_SOFTMAX_MASKED,  ///< zeros where every element is -infinity
+  SWK_SOFTMAX_POWERS,  ///< e^(x - greatest), not divided by the sum
 } swk_softmax_form;
 
 /// Softmax and normalisations of F32 or F64: every pointer is to elements of that type. `out` may be `x`.

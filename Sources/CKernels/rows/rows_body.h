@@ -22,6 +22,7 @@ static void SWK_NAME(rows_softmax_runs)(const void *x, size_t rows, size_t n, sw
       SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = px[i] - shift;
     } else {
       SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] = EXP(px[i] - most);
+      if (form == SWK_SOFTMAX_POWERS) continue;
       const T share = 1 / SWK_NAME(rows_sum_run)(po, n, 0, extra);
       SWK_VECTORISE for (size_t i = 0; i < n; i++) po[i] *= share;
     }
@@ -47,6 +48,7 @@ static void SWK_NAME(rows_softmax_columns)(const void *x, size_t n, size_t inner
         po[i * step + k] = logarithm ? d : e;
       }
     }
+    if (form == SWK_SOFTMAX_POWERS) continue;
     for (size_t k = 0; k < m; k++) sum[k] = logarithm ? LOG(sum[k]) : 1 / sum[k];
     for (size_t i = 0; i < n; i++) {
       T *row = po + i * step;

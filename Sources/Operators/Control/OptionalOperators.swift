@@ -6,13 +6,15 @@ import Tensors
 enum OptionalOperators {
   static let definitions = [optional, getElement, hasElement]
 
+  private static let values: TypeSet = [.anything, .float6s]
+
   private static func declared(_ c: some NodeReading) -> ValueType? {
     if case .type(let t)? = c.node.attributes["type"] { t } else { nil }
   }
 
   private static let optional = OperatorDefinition(
     "Optional", since: [15, 28], inputs: [.optional("input", "V")], outputs: [.required("output", "O")],
-    types: ["V": .anything, "O": .containers], attributes: [.optional(.type, "type")], takesHalf: true,
+    types: ["V": values, "O": .containers], attributes: [.optional(.type, "type")], takesHalf: true,
     exactness: .exact,
     infer: { c in c.set(0, (c.type(0).map(Subgraphs.withoutShape) ?? declared(c)).map { .optional($0) }) },
     kernel: { c in
@@ -28,7 +30,7 @@ enum OptionalOperators {
 
   private static let getElement = OperatorDefinition(
     "OptionalGetElement", since: [15, 18, 28], inputs: [.required("input", "O")], outputs: [.required("output", "V")],
-    types: ["O": .anything, "V": .anything], takesHalf: true, exactness: .exact,
+    types: ["O": values, "V": values], takesHalf: true, exactness: .exact,
     infer: { c in
       if case .optional(let e)? = c.type(0) { c.set(0, e) } else { c.set(0, c.type(0)) }
     },
@@ -42,7 +44,7 @@ enum OptionalOperators {
 
   private static let hasElement = OperatorDefinition(
     "OptionalHasElement", since: [15, 18, 28], inputs: [.optional("input", "O")], outputs: [.required("output", "B")],
-    types: ["O": .anything, "B": .bool], takesHalf: true, exactness: .exact,
+    types: ["O": values, "B": .bool], takesHalf: true, exactness: .exact,
     infer: { c in c.set(0, .bool, [] as [Int]) },
     kernel: { _ in
       { r in

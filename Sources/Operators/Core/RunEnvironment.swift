@@ -76,8 +76,8 @@ public final class RunEnvironment {
   public let scratch: ScratchStack
   /// Seed of random operators that give none; changes from run to run unless the session is deterministic.
   public var seed: UInt64 = 0
-  /// How far a run has read the random stream of each node with a seed: a node in a loop goes on where it stopped.
-  private var positions: [ObjectIdentifier: UInt64] = [:]
+  /// The stream of random numbers of each node that has drawn in this run, and how far it has read.
+  private var streams: [ObjectIdentifier: (number: UInt64, position: UInt64)] = [:]
 
   public init(pool: ThreadPool, allocator: Allocator, cancellation: Cancellation) {
     self.pool = pool
@@ -89,13 +89,14 @@ public final class RunEnvironment {
   /// Begins a run: streams start anew.
   public func begin(seed: UInt64) {
     self.seed = seed
-    positions.removeAll(keepingCapacity: true)
+    streams.removeAll(keepingCapacity: true)
   }
 
-  /// The place from which the node reads its stream, and `count` behind it from now on.
-  func advance(_ node: KernelContext, by count: UInt64) -> UInt64 {
-    let start = positions[ObjectIdentifier(node)] ?? 0
-    positions[ObjectIdentifier(node)] = start &+ count
-    return start
+  /// The number of the node's stream, from 1 on in the order of first use, and the place from which the node reads it now;
+  /// from `count` behind that the next time.
+  func advance(_ node: KernelContext, by count: UInt64) -> (stream: UInt64, start: UInt64) {
+    let (number, start) = streams[ObjectIdentifier(node)] ?? (UInt64(streams.count) + 1, 0)
+    streams[ObjectIdentifier(node)] = (number, start &+ count)
+    return (number, start)
   }
 }

@@ -20,7 +20,8 @@ public struct TypeSet: OptionSet, Sendable {
   public static let complex = TypeSet(.complex64, .complex128)
   /// 2- and 4-bit types, and the scale type float8e8m0.
   public static let narrow = TypeSet(.uint4, .int4, .float4e2m1, .uint2, .int2, .float8e8m0)
-  /// Every element type.
+  public static let float6s = TypeSet(.float6e2m3, .float6e3m2)
+  /// Every element type but the 6-bit floats, which few operators take.
   public static let tensors: TypeSet = [.numeric, .bool, .string, .complex, .float8s, .narrow]
   /// Sequences, optionals, maps (bit 0 is no element type).
   public static let containers = TypeSet(rawValue: 1)

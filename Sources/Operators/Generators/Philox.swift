@@ -1,10 +1,14 @@
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011): four random words for
-/// each counter, independent of all others, so that any part of a stream can be made anywhere.
+/// each counter, independent of all others, so that any part of a stream can be made anywhere. A key has 2^64 streams.
 struct Philox {
   let key: UInt64
+  var stream: UInt64 = 0
 
   func words(_ counter: UInt64) -> (UInt32, UInt32, UInt32, UInt32) {
-    var c = (UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32), UInt32(0), UInt32(0))
+    var c = (
+      UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32),
+      UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
+    )
     var k = (UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
     for _ in 0..<10 {
       let p = UInt64(c.0) &* 0xD251_1F53

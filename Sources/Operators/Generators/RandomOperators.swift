@@ -2,9 +2,7 @@ import Glibc
 import Kernels
 import Tensors
 
-/// Random numbers by Philox4x32-10. The key is the bits of the attribute `seed`; without one it comes from the session's
-/// seed (see `RunEnvironment`) and the node's name. Within a run a node reads one stream: in a loop each iteration goes on
-/// where the one before stopped.
+/// Random numbers of several distributions (see `RandomStream`). The bits of the attribute `seed` are the key.
 enum RandomOperators {
   static let definitions = [
     plain("RandomUniform", uniform, .float("low", 0), .float("high", 1)),
@@ -14,16 +12,6 @@ enum RandomOperators {
     bernoulli, multinomial,
   ]
 
-  private static func key(_ c: KernelContext, _ r: RunContext) throws -> UInt64 {
-    if let seed = try c.optionalFloat("seed") { return UInt64(seed.bitPattern) }
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
-    for b in r.node.name.utf8 { hash = (hash ^ UInt64(b)) &* 0x100_0000_01b3 }
-    let key = r.environment.seed ^ hash
-    // The next draw in this run, by this node or another, is another one.
-    r.environment.seed = r.environment.seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return key
-  }
-
   private typealias Distribution = @Sendable (_ pair: (Double, Double), _ a: Double, _ b: Double) -> (Double, Double)
   private static let uniform: Distribution = { u, low, high in (low + (high - low) * u.0, low + (high - low) * u.1) }
   /// Box-Muller.
@@ -32,22 +20,10 @@ enum RandomOperators {
     return (mean + radius * cos(2 * .pi * u.1), mean + radius * sin(2 * .pi * u.1))
   }
 
-  /// The next `count` numbers of the node's stream, in parallel.
   private static func draw(
     _ c: KernelContext, _ r: RunContext, _ count: Int, _ f: (_ pair: (Double, Double)) -> (Double, Double)
   ) throws -> Tensor {
-    let g = Philox(key: try key(c, r))
-    let start = r.environment.advance(c, by: UInt64(count / 2 + count % 2))
-    let wide = try r.temporary(.double, [count])
-    let p = wide.pointer(Double.self)
-    r.pool.parallel(over: count / 2 + count % 2, grain: 4096) { range in
-      for i in range {
-        let v = f(g.uniforms(start &+ UInt64(i)))
-        p[2 * i] = v.0
-        if 2 * i + 1 < count { p[2 * i + 1] = v.1 }
-      }
-    }
-    return wide
+    try RandomStream.draw(c, r, seed: c.optionalFloat("seed").map { UInt64($0.bitPattern) }, count, f)
   }
   private static func fill(_ c: KernelContext, _ r: RunContext, _ d: Distribution, _ names: [String]) throws {
     let y = try r.output(0)

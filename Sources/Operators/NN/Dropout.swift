@@ -42,10 +42,8 @@ enum Dropout {
         let mask = try r.output(1)
         return try fillOnes(mask)
       }
-      // In a loop each iteration drops others.
-      let start = r.environment.advance(c, by: UInt64(x.count))
-      let first = seed.map { UInt64(bitPattern: Int64($0)) } ?? r.environment.seed
-      try drop(x, ratio, first &+ start &* step, r)
+      let draws = try RandomStream.draw(c, r, seed: seed.map { UInt64(bitPattern: Int64($0)) }, x.count) { $0 }
+      try drop(x, ratio, draws, r)
     }
   }
 
@@ -67,28 +65,17 @@ enum Dropout {
     }
   }
 
-  private static func drop(_ x: Tensor, _ ratio: Double, _ seed: UInt64, _ r: RunContext) throws {
+  /// Keeps the elements whose number of `draws` is at least `ratio`.
+  private static func drop(_ x: Tensor, _ ratio: Double, _ draws: Tensor, _ r: RunContext) throws {
     let y = try r.output(0)
     let wide = try r.scratchTensor(.double, x.shape)
     try Cast.apply(x.type, x.data, to: .double, wide.data, x.count, pool: r.pool)
-    let mask = r.hasOutput(1) ? try r.output(1) : nil
-    let p = wide.pointer(Double.self), scale = 1 / (1 - ratio)
-    var state = seed
+    let mask = r.hasOutput(1) ? try r.output(1).pointer(UInt8.self) : nil
+    let p = wide.pointer(Double.self), u = draws.pointer(Double.self), scale = 1 / (1 - ratio)
     for i in 0..<x.count {
-      let keeps = Double(splitMix(&state) >> 11) * 0x1p-53 >= ratio
-      p[i] = keeps ? p[i] * scale : 0
-      mask?.pointer(UInt8.self)[i] = keeps ? 1 : 0
+      p[i] = u[i] >= ratio ? p[i] * scale : 0
+      mask?[i] = u[i] >= ratio ? 1 : 0
     }
     try Cast.apply(.double, wide.data, to: y.type, y.data, y.count, pool: r.pool)
-  }
-
-  /// Sebastiano Vigna's SplitMix64.
-  private static let step: UInt64 = 0x9e37_79b9_7f4a_7c15
-  private static func splitMix(_ state: inout UInt64) -> UInt64 {
-    state &+= step
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
   }
 }

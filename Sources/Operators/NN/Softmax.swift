@@ -12,7 +12,7 @@ enum Softmax {
   private static func definition(_ name: String, _ kind: SoftmaxKind, _ since: [Int], axis: Int) -> OperatorDefinition {
     OperatorDefinition(
       name, since: since, inputs: [.required("input", "T")], outputs: [.required("output", "T")], types: ["T": .floats],
-      attributes: [.int("axis", axis)], memory: kind == .hardmax ? .fresh : .inPlace([0]),
+      attributes: [.int("axis", axis)], memory: kind == .hardmax ? .fresh : .inPlace([0]), takesHalf: true,
       exactness: kind == .hardmax ? .exact : .rounding,
       infer: { c in
         if let rank = c.rank(0) { _ = try split(c, Array(repeating: 1, count: rank)) }

@@ -8,7 +8,7 @@ enum DequantizeLinear {
   ]
 
   private static let small: TypeSet = [
-    .float8s, TypeSet(.uint8, .int8, .uint16, .int16, .int32, .uint4, .int4, .uint2, .int2, .float4e2m1),
+    .float8s, .float6s, TypeSet(.uint8, .int8, .uint16, .int16, .int32, .uint4, .int4, .uint2, .int2, .float4e2m1),
   ]
 
   private static func definition(_ domain: String, _ since: [Int]) -> OperatorDefinition {

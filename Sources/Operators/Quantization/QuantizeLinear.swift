@@ -7,7 +7,9 @@ enum QuantizeLinear {
     definition("", [10, 13, 19, 21, 23, 24, 25, 28]), definition("com.microsoft", [1]),
   ]
 
-  private static let small: TypeSet = [.float8s, TypeSet(.uint8, .int8, .uint16, .int16, .uint4, .int4, .uint2, .int2, .float4e2m1)]
+  private static let small: TypeSet = [
+    .float8s, .float6s, TypeSet(.uint8, .int8, .uint16, .int16, .uint4, .int4, .uint2, .int2, .float4e2m1),
+  ]
 
   private static func definition(_ domain: String, _ since: [Int]) -> OperatorDefinition {
     OperatorDefinition(
@@ -66,7 +68,7 @@ enum QuantizeLinear {
       // Quotients by way of the kernel for scales, without rounding.
       let quotient = try r.temporary(.float, x.shape)
       try divide(r, wide, quotient, layout, scales)
-      if type == .float4e2m1, let zero { try add(r, quotient, zero, layout) }
+      if type.isPacked, let zero { try add(r, quotient, zero, layout) }
       return try Cast.apply(.float, quotient.data, to: type, y.data, count, saturate: saturate, pool: r.pool)
     }
     let (low, high) = Quantization.limits(type)

@@ -5,7 +5,7 @@ import Tensors
 enum CastOperators {
   static let definitions = [cast1, cast, castLike, bitCast]
 
-  private static let castable = TypeSet.tensors.subtracting(.complex)
+  private static let castable = TypeSet.tensors.subtracting(.complex).union(.float6s)
 
   /// Version 1 names the type; since version 6 it is a number.
   private static func target(_ c: some NodeReading) throws -> ElementType {

@@ -51,12 +51,20 @@ enum Movement {
   /// One element a byte, as its bits.
   static func unpacked(_ r: RunContext, _ x: Tensor) throws -> Tensor {
     let y = try r.temporary(.uint8, x.shape)
-    try Cast.apply(x.type.bits == 4 ? .uint4 : .uint2, x.data, to: .uint8, y.data, x.count, pool: r.pool)
+    try Cast.apply(integer(x.type), x.data, to: .uint8, y.data, x.count, pool: r.pool)
     return y
+  }
+  /// The unsigned integers of as many bits.
+  private static func integer(_ type: ElementType) throws -> ElementType {
+    switch type.bits {
+    case 4: return .uint4
+    case 2: return .uint2
+    default: throw SwiftletError(.unsupported, "elements of type \(type.name) can't be moved")
+    }
   }
   static func packed(_ r: RunContext, _ x: Tensor, _ type: ElementType) throws -> Tensor {
     let y = try r.temporary(type, x.shape)
-    try Cast.apply(.uint8, x.data, to: type.bits == 4 ? .uint4 : .uint2, y.data, x.count, pool: r.pool)
+    try Cast.apply(.uint8, x.data, to: integer(type), y.data, x.count, pool: r.pool)
     return y
   }
 }
