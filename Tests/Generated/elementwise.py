@@ -97,7 +97,8 @@ def logic(c):
 def variadic(c):
   op = c.pick(["Min", "Max", "Sum", "Mean"])
   dtype = c.pick(FLOATS + [BFLOAT16] + (INTS if op in ("Min", "Max") else []))
-  x = [c.data(s, dtype) for s in operands(c)[: c.integer(1, 3)]]
+  # The reference evaluator rounds every sum to bfloat16; with one sign that doesn't show.
+  x = [c.data(s, dtype, positive=dtype == BFLOAT16) for s in operands(c)[: c.integer(1, 3)]]
   if dtype in FLOATS:
     x = [sprinkle(c, e, [np.nan, np.inf, -np.inf], 0.2) for e in x]
   c.node(op, x, since=13 if dtype == BFLOAT16 else 12 if op in ("Min", "Max") else 8)
@@ -173,6 +174,9 @@ def cast(c):
   x = c.data(c.shape(), a if a != object else np.float32)
   if b in UNSIGNED or b in NARROW:
     x = np.abs(x.astype(np.float32)).astype(x.dtype)
+  if a == object and b in NARROW:
+    # What a fraction becomes is undefined.
+    x = np.round(x)
   if a == object:
     x = np.array([str(np.float32(v)) for v in np.round(x.ravel(), 2)], object).reshape(x.shape)
   if b == object and a in (np.float16, BFLOAT16, *FLOAT8, np.float32, np.float64):
@@ -210,7 +214,8 @@ def reduce(c):
     dtype = c.pick(FLOATS)
   if op in ("ReduceMax", "ReduceMin"):
     dtype = c.pick(FLOATS + [np.int8, np.uint8, np.int32, np.int64])
-  s = c.shape(0, 6)
+  # Products of integers don't overflow: onnxruntime saturates them.
+  s = c.shape(0, 6) if op != "ReduceProd" or dtype in FLOATS else c.shape(0, 3, largest=2)
   x = c.data(s, dtype, positive=op == "ReduceLogSum", scale=1.5 if op == "ReduceProd" else 3.0)
   if dtype in FLOATS:
     # The reference evaluator reduces as NumPy does; so a NaN among the elements is the result of Max and Min.
@@ -222,7 +227,8 @@ def reduce(c):
     c.node(op, [x], since=since, until=12 if op == "ReduceSum" else 17, axes=axes or None, keepdims=c.flag(), trust=trust)
     return
   given = np.array(axes, np.int64) if c.chance(0.75) else None
-  noop = c.flag() if given is None or not axes else None
+  # The reference evaluator has int64 for the squares of no sum.
+  noop = c.flag() if (given is None or not axes) and (op != "ReduceSumSquare" or dtype in FLOATS) else None
   c.node(op, [x, given], since=13 if op == "ReduceSum" else 18, keepdims=c.flag(), noop_with_empty_axes=noop, trust=trust)
 
 

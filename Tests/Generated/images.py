@@ -51,12 +51,12 @@ def resize(c):
         if roi is not None and roi.size != 2 * len(kept):
           roi = roi.reshape(2, rank)[:, kept].ravel()
   attributes["axes"] = axes = [a % rank for a in axes] if axes and scales is not None else axes
-  # With scales the specification's length_resized is the exact product, as the suite's cases have it; onnxruntime rounds it. The
-  # reference evaluator knows no negative axes and no loops.
+  # With scales the specification's length_resized is the exact product, as the suite's cases have it; onnxruntime rounds it, and so it
+  # does where the aspect ratio is kept. The reference evaluator knows no negative axes and no loops.
   # It begins at -0.5 where pytorch_half_pixel says 0 for an output of one element.
   exact = scales is None or transform in ("pytorch_half_pixel", "half_pixel_symmetric") or axes is not None and min(axes) < 0
   c.node("Resize", [x, roi, scales, sizes], since=since, attributes=attributes, constants=None if c.flag() else (1, 2, 3),
-         only=None if exact else "reference", loops=scales is None)
+         only=None if exact else "reference", loops=scales is None and "keep_aspect_ratio_policy" not in attributes)
 
 
 @family(20)
@@ -90,7 +90,7 @@ def grid_sample(c):
   # onnxruntime clamps the position itself at a border, also for cubic weights.
   old = d == 2 and c.chance(0.3) and (mode, padding) != ("cubic", "border")
   names = {"linear": "bilinear", "cubic": "bicubic"} if old else {}
-  c.node("GridSample", [x, grid], since=16 if old else 20, until=19 if old else 28, mode=names.get(mode, mode),
+  c.node("GridSample", [x, grid], loops=(mode, padding) != ("cubic", "border"), since=16 if old else 20, until=19 if old else 28, mode=names.get(mode, mode),
          padding_mode=padding, align_corners=c.pick([None, 0, 1]),
          # The references have positions in float32 whatever the type is.
          tolerance=None if dtype == np.float32 else (1e-4, 1e-4))

@@ -33,7 +33,7 @@ def linear_classifier(c):
   n, f, classes = c.integer(1, 4), c.integer(1, 5), c.integer(2, 4)
   x = numbers(c, (n, f))
   ml(c, "LinearClassifier", [x], outputs=2, coefficients=reals(c, (classes, f)), intercepts=reals(c, (classes,)),
-     post_transform=c.pick(TRANSFORMS), multi_class=c.flag(), **labels(c, classes))
+     post_transform=c.pick(TRANSFORMS), multi_class=c.flag(), tolerance=(1e-4, 1e-6), **labels(c, classes))
 
 
 @family(40)

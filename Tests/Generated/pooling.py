@@ -100,7 +100,8 @@ def max_unpool(c):
   shape = None
   if c.chance(0.4):
     shape = np.array([*x.shape[:2], full[0] + c.integer(0, 2), full[1] + c.integer(0, 2)], np.int64)
-  c.node("MaxUnpool", [x, at, shape], kernel_shape=kernel, strides=strides if c.chance(0.8) or strides != [1, 1] else None, since=11)
+  # Positions are those in the image that the kernel tells, as the suite has it; onnxruntime takes them in the given shape.
+  c.node("MaxUnpool", [x, at, shape], loops=shape is None, kernel_shape=kernel, strides=strides if c.chance(0.8) or strides != [1, 1] else None, since=11)
 
 
 @family(60)

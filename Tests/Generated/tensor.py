@@ -52,7 +52,10 @@ def describe(c):
   if op == "Flatten":
     c.node(op, [x], since=11, axis=c.integer(-x.ndim, x.ndim))
   elif op == "Shape" and c.chance(0.8):
-    c.node(op, [x], since=15, start=c.integer(-6, 6) if c.flag() else None, end=c.integer(-6, 6) if c.flag() else None)
+    start, end = (c.integer(-6, 6) if c.flag() else None for _ in range(2))
+    # The reference evaluator counts an end below 0 from the end once more.
+    low, high = (min(max(v + x.ndim if v < 0 else v, 0), x.ndim) for v in (start or 0, x.ndim if end is None else end))
+    c.node(op, [x], since=15, start=start, end=end, expect=[i64(*x.shape[low:high])])
   else:
     c.node(op, [x], since=7)
 
@@ -117,6 +120,8 @@ def slice_(c):
   starts = [c.integer(-7, 7) for _ in axes]
   ends = [c.pick([c.integer(-7, 7), 2**63 - 1, 1 - 2**63]) for _ in axes]
   steps = [c.pick([1, 1, 2, 3, -1, -2]) for _ in axes]
+  # A start before all there is: the specification clamps it to the first element, NumPy leaves nothing.
+  starts = [max(b, -s[a]) if t < 0 else b for a, b, t in zip(axes, starts, steps)]
   x = c.data(s, c.pick(MOVED))
   if c.chance(0.2):
     ends = [max(min(e, 2**31), -(2**31)) for e in ends]

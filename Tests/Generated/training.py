@@ -16,7 +16,8 @@ def losses(c):
   target = c.rng.integers(0, classes, [n, *rest]).astype(c.pick([np.int32, np.int64]))
   if ignored == -1:
     target[c.data(target.shape, bool)] = -1
-  weight = c.data([classes], dtype, positive=True) if c.flag() else None
+  # The reference evaluator ignores -1 only where there are weights.
+  weight = c.data([classes], dtype, positive=True) if c.flag() or ignored == -1 else None
   reduction = c.pick(["none", "mean", "sum", None])
   if c.flag():
     c.node("NegativeLogLikelihoodLoss", [x, target, weight], reduction=reduction, ignore_index=ignored, since=12 if ignored != -1 else 13)

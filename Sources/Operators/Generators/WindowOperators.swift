@@ -38,8 +38,9 @@ enum WindowOperators {
           try write(r, c, [n]) { y in
             let period = Double(periodic ? n : n - 1)
             for i in 0..<n {
-              let angle = period == 0 ? 0 : 2 * .pi * Double(i) / period
-              y[i] = period == 0 ? 1 : terms.indices.reduce(0) { $0 + terms[$1] * cos(Double($1) * angle) }
+              // One element that is no period: 0 / 0, as the specification's function has it.
+              let angle = 2 * .pi * Double(i) / period
+              y[i] = terms.indices.reduce(0) { $0 + terms[$1] * cos(Double($1) * angle) }
             }
           }
         }

@@ -15,7 +15,7 @@ enum UnaryOperators {
       unary("Reciprocal", [1, 6, 13], .reciprocal),
       unary("Exp", [1, 6, 13], .exp),
       unary("Log", [1, 6, 13], .log),
-      unary("Erf", [9, 13], .erf),
+      unary("Erf", [9], .erf, .numeric), unary("Erf", [13], .erf),
       unary("Sin", [7, 22], .sin),
       unary("Cos", [7, 22], .cos),
       unary("Tan", [7, 22], .tan),
@@ -68,6 +68,12 @@ enum UnaryOperators {
   private static func apply(_ op: UnaryOperator, _ r: RunContext, _ parameters: UnaryParameters = .init()) throws {
     let x = try r.input(0)
     let y = try r.output(0)
+    if op == .erf, x.type.isInteger {
+      let wide = try r.scratch(x.count, of: Float.self)
+      try Cast.apply(x.type, x.data, to: .float, wide, x.count, pool: r.pool)
+      try Unary.apply(op, .float, wide, to: wide, x.count, parameters, pool: r.pool)
+      return try Cast.apply(.float, wide, to: y.type, y.data, y.count, pool: r.pool)
+    }
     try Unary.apply(op, x.type, x.data, to: y.data, x.count, parameters, pool: r.pool)
   }
 

@@ -6,7 +6,7 @@ enum CenterCropPad {
   static let definitions = [
     OperatorDefinition(
       "CenterCropPad", since: [18], inputs: [.required("input_data", "T"), .required("shape", "Tind")],
-      outputs: [.required("output_data", "T")], types: ["T": [.numeric, .bool, .complex], "Tind": .indices], attributes: [.ints("axes")],
+      outputs: [.required("output_data", "T")], types: ["T": [.numeric, .bool, .complex, .string], "Tind": .indices], attributes: [.ints("axes")],
       takesHalf: true, exactness: .exact,
       infer: { c in
         guard let x = c.shape(0) else { return c.set(0, c.elementType(0), nil) }
@@ -22,24 +22,30 @@ enum CenterCropPad {
           for a in axes { shape[a] = .unknown }
         }
         c.set(0, c.elementType(0), shape)
-      }, kernel: { _ in run })
+      }, kernel: { c in { try run($0, c) } })
   ]
 
   private static func axes(_ c: some NodeReading, _ rank: Int) throws -> [Int] {
     try c.optionalInts("axes")?.map { try Checked.axis($0, rank: rank) } ?? Array(0..<rank)
   }
 
-  @Sendable private static func run(_ r: RunContext) throws {
-    let x = try r.input(0), y = try r.output(0), size = x.type.bits / 8
-    y.data.initializeMemory(as: UInt8.self, repeating: 0, count: y.byteCount)
-    let from = Broadcast.strides(of: x.shape), to = Broadcast.strides(of: y.shape)
-    var shape = x.shape, start = 0, target = 0
+  private static func run(_ r: RunContext, _ c: KernelContext) throws {
+    let x = try r.input(0)
+    var target = x.shape
+    for (a, n) in zip(try axes(c, x.rank), try r.input(1).ints()) { target[a] = n }
+    let from = Broadcast.strides(of: x.shape), to = Broadcast.strides(of: target)
+    var common = x.shape, start = 0, place = 0
     for d in 0..<x.rank {
-      shape[d] = min(x.shape[d], y.shape[d])
-      start += max(0, x.shape[d] - y.shape[d]) / 2 * from[d]
-      target += max(0, y.shape[d] - x.shape[d]) / 2 * to[d]
+      common[d] = min(x.shape[d], target[d])
+      start += max(0, x.shape[d] - target[d]) / 2 * from[d]
+      place += max(0, target[d] - x.shape[d]) / 2 * to[d]
     }
-    guard !shape.contains(0) else { return }
-    try StridedCopy.apply(y.data + target * size, to, x.data + start * size, from, shape: shape, elementSize: size, pool: r.pool)
+    let count = try Checked.count(target)
+    try Movement.run(r, [x, PadOperator.zero(r, x.type, 0)], target) { source, out, size in
+      if common != target { try StridedCopy.fill(out, with: source[1], count, elementSize: size, pool: r.pool) }
+      guard !common.contains(0) else { return }
+      try StridedCopy.apply(
+        out + place * size, to, source[0] + start * size, from, shape: common, elementSize: size, pool: r.pool)
+    }
   }
 }

@@ -6,7 +6,7 @@ enum Col2Im {
   static let definitions = [
     OperatorDefinition(
       "Col2Im", since: [18], inputs: [.required("input", "T"), .required("image_shape", "I"), .required("block_shape", "I")],
-      outputs: [.required("output", "T")], types: ["T": .numeric, "I": .int64],
+      outputs: [.required("output", "T")], types: ["T": [.numeric, .complex, .bool], "I": .int64],
       attributes: [.ints("dilations"), .ints("pads"), .ints("strides")], exactness: .accumulating, infer: infer,
       kernel: { c in
         let window = try Window(c)
@@ -54,20 +54,25 @@ enum Col2Im {
         targets[t * places + p] = at
       }
     }
+    let parts = x.type.isComplex ? 2 : 1
     func add<T: AdditiveArithmetic & BitwiseCopyable>(_: T.Type, _ plus: @escaping (T, T) -> T) throws {
       try Rows.parallel(x.shape[0] * y.shape[1], taps * places, r.pool) { range in
         for k in range {
-          let out = y.pointer(T.self) + k * plane, from = x.pointer(T.self) + k * taps * places
-          out.update(repeating: .zero, count: plane)
+          let out = y.data.assumingMemoryBound(to: T.self) + k * plane * parts
+          let from = x.data.assumingMemoryBound(to: T.self) + k * taps * places * parts
+          out.update(repeating: .zero, count: plane * parts)
           targets.withUnsafeBufferPointer { targets in
-            for i in 0..<taps * places where targets[i] >= 0 { out[targets[i]] = plus(out[targets[i]], from[i]) }
+            for i in 0..<taps * places where targets[i] >= 0 {
+              for p in 0..<parts { out[targets[i] * parts + p] = plus(out[targets[i] * parts + p], from[i * parts + p]) }
+            }
           }
         }
       }
     }
     switch x.type {
-    case .float: try add(Float.self, +)
-    case .double: try add(Double.self, +)
+    case .float, .complex64: try add(Float.self, +)
+    case .double, .complex128: try add(Double.self, +)
+    case .bool: try add(UInt8.self) { $0 | $1 }
     case .int8, .uint8: try add(UInt8.self, &+)
     case .int16, .uint16: try add(UInt16.self, &+)
     case .int32, .uint32: try add(UInt32.self, &+)

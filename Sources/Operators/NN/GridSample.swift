@@ -13,7 +13,7 @@ enum GridSample {
   private static func definition(_ domain: String, _ since: [Int], mode: String, _ modes: [String]) -> OperatorDefinition {
     OperatorDefinition(
       "GridSample", domain: domain, since: since, inputs: [.required("X", "T1"), .required("grid", "T2")],
-      outputs: [.required("Y", "T1")], types: ["T1": [.numeric, .bool], "T2": .floats],
+      outputs: [.required("Y", "T1")], types: ["T1": [.numeric, .bool, .complex], "T2": .floats],
       attributes: [.string("mode", mode), .string("padding_mode", "zeros"), .int("align_corners", 0)], infer: infer,
       kernel: { c in
         let form = try Form(c, modes)
@@ -109,20 +109,24 @@ enum GridSample {
     let points = y.shape[2...].reduce(1, *)
     let coordinates = try r.scratchTensor(.double, grid.shape)
     try Cast.apply(grid.type, grid.data, to: .double, coordinates.data, grid.count, pool: r.pool)
-    let work: ElementType = x.type == .float || x.type == .double ? x.type : .double
+    let isNative = x.type == .float || x.type == .double || x.type.isComplex
+    let work: ElementType = isNative ? x.type : .double
     let from = work == x.type ? x : try r.scratchTensor(work, x.shape)
     let to = work == x.type ? y : try r.scratchTensor(work, y.shape)
     if work != x.type { try Cast.apply(x.type, x.data, to: work, from.data, x.count, pool: r.pool) }
     let g = coordinates.pointer(Double.self)
-    try dispatch(
-      work, float: { try sample(from.pointer(Float.self), g, to.pointer(Float.self), x.shape, sizes, points, form, r) },
-      double: { try sample(from.pointer(Double.self), g, to.pointer(Double.self), x.shape, sizes, points, form, r) })
+    func sampled<S: KernelScalar>(_: S.Type) throws {
+      try sample(
+        from.data.assumingMemoryBound(to: S.self), g, to.data.assumingMemoryBound(to: S.self), x.shape, sizes, points,
+        parts: x.type.isComplex ? 2 : 1, form, r)
+    }
+    if work == .float || work == .complex64 { try sampled(Float.self) } else { try sampled(Double.self) }
     if work != x.type { try Cast.apply(work, to.data, to: y.type, y.data, y.count, pool: r.pool) }
   }
 
   private static func sample<S: KernelScalar>(
     _ x: UnsafePointer<S>, _ g: UnsafePointer<Double>, _ y: UnsafeMutablePointer<S>, _ shape: [Int], _ sizes: [Int],
-    _ points: Int, _ form: Form, _ r: RunContext
+    _ points: Int, parts: Int, _ form: Form, _ r: RunContext
   ) throws {
     let rank = sizes.count, channels = shape[1], plane = sizes.reduce(1, *)
     let strides = Broadcast.strides(of: sizes)
@@ -147,11 +151,12 @@ enum GridSample {
           (offsets, weights) = (nextOffsets, nextWeights)
         }
         let image = p / points, place = p % points
-        for c in 0..<channels {
-          let from = x + (image * channels + c) * plane
+        for c in 0..<channels * parts {
+          let channel = image * channels + c / parts, part = c % parts
+          let from = x + channel * plane * parts + part
           var sum: S = 0
-          for k in 0..<offsets.count { sum += weights[k] * from[offsets[k]] }
-          y[(image * channels + c) * points + place] = sum
+          for k in 0..<offsets.count { sum += weights[k] * from[offsets[k] * parts] }
+          y[(channel * points + place) * parts + part] = sum
         }
       }
     }

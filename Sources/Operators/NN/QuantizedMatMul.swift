@@ -24,11 +24,14 @@ enum QuantizedMatMul {
         .required("a", "T1"), .required("a_scale", "TS"), .required("a_zero_point", "T1"), .required("b", "T2"),
         .required("b_scale", "TS"), .required("b_zero_point", "T2"), .required("y_scale", "TS"), .required("y_zero_point", "T3"),
       ],
-      outputs: [.required("y", "T3")], types: ["T1": bytes, "T2": bytes, "T3": bytes, "TS": TypeSet(.float, .float16, .bfloat16)],
-      exactness: .rounding, infer: { $0.set(0, $0.elementType(7), try MatMul.outputShape($0.shape(0), $0.shape(3))) },
+      outputs: [.required("y", "T3")],
+      types: [
+        "T1": [bytes, .float8s], "T2": [bytes, .float8s], "T3": [bytes, .float8s], "TS": TypeSet(.float, .float16, .bfloat16),
+      ], exactness: .rounding, infer: { $0.set(0, $0.elementType(7), try MatMul.outputShape($0.shape(0), $0.shape(3))) },
       kernel: { c in
         let packed = packing(c, b: 3, zero: 5)
         return { r in
+          if try DequantizedMatMul.isDue(r) { return try DequantizedMatMul.run(r) }
           let y = try r.output(0), n = y.shape.last ?? 1
           let sums = try r.scratch(max(y.count, 1), of: Int32.self)
           let a = try r.input(0), b = try r.input(3)
@@ -113,7 +116,7 @@ enum QuantizedMatMul {
   }
 
   static func zeroPoint(_ t: Tensor) throws -> Int {
-    guard t.count == 1 else { throw SwiftletError(.unsupported, "an output zero point for each row") }
+    guard t.count == 1 else { throw SwiftletError(.shape, "\(t.count) zero points of the output") }
     return try t.ints()[0]
   }
 
@@ -121,12 +124,13 @@ enum QuantizedMatMul {
     c.constant(b) != nil && (!c.hasInput(zero) || c.constant(zero) != nil) ? Lazily() : nil
   }
 
-  /// The zero points of an operand: one, or one for each row of A or column of B.
-  private static func zeros(_ t: Tensor?, _ count: Int, _ what: String) throws -> (Int32, UnsafeRawPointer?) {
+  /// The zero points of an operand: one, or one for each row of A or column of B, in `target`, to which `shape` broadcasts.
+  private static func zeros(_ t: Tensor?, _ shape: [Int], _ target: [Int], _ r: RunContext) throws -> (Int32, UnsafeRawPointer?) {
     guard let t else { return (0, nil) }
     if t.count == 1 { return (Int32(truncatingIfNeeded: try t.ints()[0]), nil) }
-    try checkShape(t.count == count, "\(t.count) zero points for \(count) \(what)")
-    return (0, UnsafeRawPointer(t.data))
+    let all = try r.scratch(Checked.count(target))
+    try StridedCopy.broadcast(t.data, shape, to: all, target, elementSize: 1)
+    return (0, UnsafeRawPointer(all))
   }
 
   /// The sums of (a - aZero) (b - bZero), with MatMul's rules.
@@ -136,7 +140,7 @@ enum QuantizedMatMul {
   ) throws {
     let operands = try Operands(a.shape, b.shape, formA, formB)
     let (sa, sb) = operands.strides
-    let (bz, bzs) = try zeros(bZero, operands.n, "columns")
+    let (bz, bzs) = try zeros(bZero, bZero?.shape ?? [], b.shape.dropLast(2) + [b.rank > 1 ? operands.n : 1], r)
     let pack = try packed?.get { () -> PackedMatrix? in
       guard b.rank >= 2, b.shape.dropLast(2).allSatisfy({ $0 == 1 }) else { return nil }
       defer { b.forget() }
@@ -144,24 +148,22 @@ enum QuantizedMatMul {
         .b, rows: operands.k, columns: operands.n, integers: b.data, signed: b.type == .int8, rowStride: sb.row,
         columnStride: sb.column, zero: bz, zeros: bzs, pool: r.pool)
     } ?? nil
-    let products = operands.batch.reduce(1, *)
-    let perProduct = (aZero?.count ?? 1) == operands.m * products && products > 1
-    let (az, azs) = try zeros(aZero, perProduct ? operands.m * products : operands.m, "rows")
-    var index = 0
+    let (az, azs) = try zeros(aZero, aZero.map { DequantizedMatMul.perRow($0, of: a) } ?? [], a.shape.dropLast() + [1], r)
+    let k = max(operands.k, 1), sizeOfB = max(k * operands.n, 1)
     try operands.forEachProduct { i, j, c in
       try r.checkCancelled()
       let gemm = try IntegerGemm(
         m: operands.m, n: operands.n, k: operands.k,
         a: .strided(
           a.data + i, signed: a.type == .int8, rowStride: sa.row, columnStride: sa.column, zero: az,
-          zeros: azs.map { $0 + (perProduct ? index * operands.m : 0) }),
+          zeros: azs.map { $0 + i / k }),
         b: pack.map { .packed($0) }
-          ?? .strided(b.data + j, signed: b.type == .int8, rowStride: sb.row, columnStride: sb.column, zero: bz, zeros: bzs))
+          ?? .strided(b.data + j, signed: b.type == .int8, rowStride: sb.row, columnStride: sb.column, zero: bz,
+            zeros: bzs.map { $0 + j / sizeOfB * operands.n }))
       let mark = r.environment.scratch.mark
       let scratch = try r.scratch(gemm.scratchBytes(width: r.pool.width))
       gemm.run(out + c, rowStride: operands.n, pool: r.pool, scratch: scratch)
       r.environment.scratch.release(to: mark)
-      index += 1
     }
   }
 

@@ -2,16 +2,16 @@ import Kernels
 import Tensors
 
 /// Elements as integers in the same order: what sorting and searching for equals work on. NaN comes last and equals
-/// NaN; the two zeros are equal.
+/// NaN; the two zeros are equal. Complex numbers give two each.
 enum OrderedKeys {
   static func of(_ x: Tensor) throws -> [Int64] {
     func integers<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) -> [Int64] {
       let p = UnsafeRawPointer(x.data)
-      return (0..<x.count).map { Int64(truncatingIfNeeded: p.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self)) }
+      return (0..<x.byteCount / MemoryLayout<T>.size).map { Int64(truncatingIfNeeded: p.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self)) }
     }
     switch x.type {
-    case .float: return integers(Int32.self).map { key(Float(bitPattern: UInt32(truncatingIfNeeded: $0))) }
-    case .double:
+    case .float, .complex64: return integers(Int32.self).map { key(Float(bitPattern: UInt32(truncatingIfNeeded: $0))) }
+    case .double, .complex128:
       return integers(Int64.self).map { bits in
         let v = Double(bitPattern: UInt64(bitPattern: bits))
         return v.isNaN ? .max : v == 0 ? 0 : bits >= 0 ? bits : -(bits & .max)

@@ -80,7 +80,7 @@ enum PadOperator {
       })
   }
 
-  private static func zero(_ r: RunContext, _ type: ElementType, _ value: Float) throws -> Tensor {
+  static func zero(_ r: RunContext, _ type: ElementType, _ value: Float) throws -> Tensor {
     if type == .string { return try Tensor(strings: [""], []) }
     let t = try r.temporary(type, [])
     if type.isComplex {

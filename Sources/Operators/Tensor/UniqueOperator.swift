@@ -8,7 +8,7 @@ enum UniqueOperator {
     OperatorDefinition(
       "Unique", since: [11, 28], inputs: [.required("X", "T")],
       outputs: [.required("Y", "T"), .optional("indices", "I"), .optional("inverse_indices", "I"), .optional("counts", "I")],
-      types: ["T": [.numeric, .bool, .string], "I": .int64], attributes: [.int("axis"), .int("sorted", 1)],
+      types: ["T": [.numeric, .bool, .string, .complex], "I": .int64], attributes: [.int("axis"), .int("sorted", 1)],
       takesHalf: true, exactness: .exact,
       infer: { c in
         let axis = try c.optionalInt("axis")
@@ -50,7 +50,8 @@ enum UniqueOperator {
   {
     let keys = try OrderedKeys.of(x)
     let n = x.shape[axis]
-    let inner = try Checked.count(Array(x.shape[(axis + 1)...]))
+    // Complex numbers by their real part, then by the imaginary one.
+    let inner = try Checked.count(Array(x.shape[(axis + 1)...])) * (x.type.isComplex ? 2 : 1)
     let outer = try Checked.count(Array(x.shape[..<axis]))
     // -1, 0, 1: the order of two slices, element by element.
     func order(_ a: Int, _ b: Int) -> Int {
