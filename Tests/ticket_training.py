@@ -70,6 +70,8 @@ def pruning_keeps_the_share(training):
     for layer in popup.weighted(model):
         count = int((layer.weight != 0).sum())
         assert count == max(1, round(KEPT * layer.weight.numel())), f"{count} of {layer.weight.numel()}"
+        zero = layer.weight == 0
+        assert not torch.signbit(layer.weight)[zero].any(), "negative zeros, which don't pack"
 
 
 def the_data_have_their_own_moments(training):
