@@ -3,6 +3,7 @@
 
     Tests/tickets.py [build/swiftlet]       needs numpy, onnx and onnxruntime; without them it says so and passes
 """
+import json
 import pathlib
 import subprocess
 import sys
@@ -105,6 +106,80 @@ def check_shapes(tool, kind, folder):
             assert w.shape == shape and (w.view(np.uint32) == want.view(np.uint32)).all(), f"{engine}: {kind} {shape}"
 
 
+def network(kind):
+    """Tickets large enough to stay tickets: Conv, BatchNormalization, Relu, Gemm, MatMul behind a Transpose."""
+    helper, random = onnx.helper, np.random.default_rng(5)
+    nodes, values = [], []
+    for i, shape in enumerate(((48, 24, 3, 3), (300, 48 * 25), (301, 300))):
+        bits = ticket.pack(random.random(shape) < 0.4)
+        own, scale = ticket.tensor_seed(11, i), (2 / np.prod(shape[1:])) ** 0.5
+        if kind == "Ternary":
+            own = bits & ticket.pack(random.random(shape) < 0.5)
+        if kind == "Coated":
+            bits, scale = np.stack([bits, bits & ticket.pack(random.random(shape) < 0.5)]), [0, scale, 0, 2 * scale]
+        call, parts = ticket.node(kind, f"w{i}", bits, own, scale, shape)
+        nodes.append(call)
+        values += parts
+    for name in ("scale", "shift", "mean", "variance"):
+        values.append(onnx.numpy_helper.from_array(random.random(48, np.float32) + np.float32(0.5), name))
+    make = helper.make_node
+    nodes += [make("Conv", ["x", "w0"], ["c"], pads=[1] * 4),
+              make("BatchNormalization", ["c", "scale", "shift", "mean", "variance"], ["n"]), make("Relu", ["n"], ["r"]),
+              make("Flatten", ["r"], ["f"]), make("Gemm", ["f", "w1"], ["g"], transB=1),
+              make("Transpose", ["w2"], ["t"], perm=[1, 0]), make("MatMul", ["g", "t"], ["y"])]
+    value = helper.make_tensor_value_info
+    return ticket.model(helper.make_graph(nodes, "network", [value("x", 1, ["n", 24, 5, 5])],
+                                          [value("y", 1, ["n", 301])], values))
+
+
+def check_network(tool, kind, folder):
+    model = network(kind)
+    for batch in (1, 3, 40):
+        x = np.random.default_rng(batch).random((batch, 24, 5, 5), np.float32)
+        results = run_all(tool, model, {"x": x}, folder)
+        for engine, (y,) in results.items():
+            worst = abs(y - results["reference"][0]).max()
+            assert worst < 1e-4, f"{engine}: {kind} network of {batch}: {worst}"
+    shown = subprocess.run([tool, "inspect", folder / "ticket.onnx", "--json"], check=True, capture_output=True, text=True)
+    kernels = {k["operator"]: k["kernel"] for k in json.loads(shown.stdout)["kernels"]}
+    if kind != "Uniform":
+        for operator in ("TicketConv", "TicketMatMul"):
+            assert kernels[f"ai.swiftlet.{operator}"].startswith("ticket, "), kernels
+
+
+def check_tool(tool, kind, folder):
+    """`swiftlet ticket` tells, verifies, and expands to a model with the same results."""
+    model = network(kind)
+    onnx.save(model, folder / "t.onnx")
+    command = lambda *a: subprocess.run([tool, "ticket", *a], capture_output=True, text=True)
+    shown = json.loads(command("inspect", folder / "t.onnx", "--json").stdout)
+    assert [s["shape"] for s in shown] == [[48, 24, 3, 3], [300, 1200], [301, 300]] and shown[0]["kind"] == kind
+    verified = command("verify", folder / "t.onnx")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert command("expand", folder / "t.onnx", "-o", folder / "dense.onnx").returncode == 0
+    dense = onnx.load(folder / "dense.onnx")
+    onnx.checker.check_model(dense)
+    assert not dense.functions and {n.domain for n in dense.graph.node} == {""} and len(dense.opset_import) == 1
+    weights = {i.name: onnx.numpy_helper.to_array(i) for i in dense.graph.initializer}
+    for name in ("w0", "w1", "w2"):
+        assert (weights[name].view(np.uint32) == due(model, name).view(np.uint32)).all()
+    assert len(weights) == 7
+    # A function that makes something else, and a scale that isn't one.
+    wrong = network(kind)
+    where = [n for n in wrong.functions[0].node if n.op_type == "Where"][-1]
+    where.input[0], where.input[1] = where.input[0], where.input[2]
+    onnx.save(wrong, folder / "t.onnx")
+    verified = command("verify", folder / "t.onnx")
+    assert verified.returncode == 1 and "another element" in verified.stdout, verified.stdout + verified.stderr
+    if kind != "Coated":
+        wrong = network(kind)
+        scale = next(i for i in wrong.graph.initializer if i.name == "w1.scale")
+        scale.raw_data = np.float32(np.nan).tobytes()
+        onnx.save(wrong, folder / "t.onnx")
+        assert command("verify", folder / "t.onnx").returncode == 1
+        assert "scale" in subprocess.run([tool, "inspect", folder / "t.onnx"], capture_output=True, text=True).stderr
+
+
 def main():
     tool = sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/swiftlet"
     vectors()
@@ -114,6 +189,8 @@ def main():
             for share in (0, 0.3, 1):
                 check_sample(tool, kind, share, pathlib.Path(name))
             check_shapes(tool, kind, pathlib.Path(name))
+            check_network(tool, kind, pathlib.Path(name))
+            check_tool(tool, kind, pathlib.Path(name))
     print("tickets: the same bits in onnxruntime, the reference evaluator and Swiftlet")
 
 

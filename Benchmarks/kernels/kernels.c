@@ -1,7 +1,7 @@
 // Speed of the heavy kernels on one core, in GF/s (or Gop/s) and as a share of the measured FMA peak.
 //
 //   clang -O3 -ISources/CKernels/include Benchmarks/kernels/kernels.c \
-//     Sources/CKernels/cpu.c Sources/CKernels/{gemm,igemm,conv}/*.c -fno-math-errno -fno-trapping-math -lm -o kernels
+//     Sources/CKernels/cpu.c Sources/CKernels/{gemm,igemm,conv,tickets}/*.c -fno-math-errno -fno-trapping-math -lm -o kernels
 //   ./kernels [name]      all rows, or those whose name contains the word
 //
 // Each figure is the best of many short runs; SWIFTLET_CPU selects a level. The last column is the share of the peak of

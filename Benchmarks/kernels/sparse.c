@@ -1,7 +1,7 @@
 // Sparse weights against our own best dense kernel, in one run on one core.
 //
 //   clang -O3 -ISources/CKernels/include Benchmarks/kernels/sparse.c Sources/CKernels/cpu.c \
-//     Sources/CKernels/{gemm,conv,sparse}/*.c -fno-math-errno -fno-trapping-math -lm -o sparse
+//     Sources/CKernels/{gemm,conv,sparse,tickets}/*.c -fno-math-errno -fno-trapping-math -lm -o sparse
 //   ./sparse [name]       all rows, or those whose name contains the word; SWIFTLET_CPU selects a level
 //
 // A shape has a row for unstructured weights and one for blocks of 4 and of 8 output channels; columns: how much faster

@@ -24,6 +24,7 @@ static void read_cpu(void) {
   cpu.level = cap < has ? cap : has;
 #if defined(__x86_64__)
   cpu.avx512_vnni = cpu.level == SWK_AVX512 && __builtin_cpu_supports("avx512vnni");
+  cpu.avx512_vbmi = cpu.level == SWK_AVX512 && __builtin_cpu_supports("avx512vbmi");
   cpu.avx_vnni = cpu.level >= SWK_AVX2 && __builtin_cpu_supports("avxvnni");
   cpu.gfni = cpu.level >= SWK_AVX2 && __builtin_cpu_supports("gfni");
 #endif

@@ -66,13 +66,13 @@ struct BlockedProduct {
     g.n = n
     g.k = units
     g.mc = table.pointee.mc
-    g.nc = table.pointee.nc
+    g.nc = b.ticket == nil ? table.pointee.nc : table.pointee.nr * 16  // what is expanded stays in L2
     g.kc = swk_gemm_block_k(units, table.pointee.kc)
     g.a = a
     g.b = b
     g.epilogue = epilogue
     // Few columns and many rows: the rows become the vectors.
-    swapped = a.packed == nil && b.packed == nil && n < m && (n == 1 || n <= table.pointee.nr / 4)
+    swapped = a.packed == nil && b.packed == nil && b.ticket == nil && n < m && (n == 1 || n <= table.pointee.nr / 4)
     if swapped { g.transpose() }
     problem = g
     self.table = table

@@ -62,12 +62,12 @@ public struct Convolution<Scalar: GemmScalar> {
     if weights.algorithm == .gemm {
       (g.m, g.n) = (geometry.outputChannelsPerGroup, pixels)
       g.b = image
-      g.a.packed = UnsafeRawPointer(weights.memory.start)
+      g.a = Self.operand(weights)
       g.ldc = geometry.outputPlane
     } else {
       (g.m, g.n) = (pixels, geometry.outputChannelsPerGroup)
       g.a = image
-      g.b.packed = UnsafeRawPointer(weights.memory.start)
+      g.b = Self.operand(weights)
       g.ldc = single ? geometry.outputChannels : geometry.outputPlane
       g.c_transposed = !single
     }
@@ -86,6 +86,17 @@ public struct Convolution<Scalar: GemmScalar> {
         weights, x: image, patches: geometry.isPointwise ? nil : patches, n: pixels, transposed: single, epilogue: e,
         count: single ? 1 : geometry.batch)
     }
+  }
+
+  private static func operand(_ weights: PackedConvolution<Scalar>) -> swk_operand {
+    var operand = swk_operand()
+    operand.type = weights.table.pointee.type
+    if let ticket = weights.ticket {
+      operand.ticket = UnsafePointer(ticket.packed)
+    } else {
+      operand.packed = UnsafeRawPointer(weights.memory.start)
+    }
+    return operand
   }
 
   /// Bytes of scratch that `run` needs with a pool of this width.
@@ -142,7 +153,7 @@ public struct Convolution<Scalar: GemmScalar> {
         var g = problem
         var image = x + product &* inputBytes
         if products == 1 { image = x }
-        let packed = UnsafeRawPointer(weights.memory.start + group &* weights.groupBytes)
+        let packed = weights.ticket == nil ? UnsafeRawPointer(weights.memory.start + group &* weights.groupBytes) : nil
         if straight {
           g.a.packed = packed
           g.b.data = image

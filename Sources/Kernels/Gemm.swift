@@ -18,6 +18,7 @@ public struct Gemm<Scalar: GemmScalar> {
   private enum Form {
     case blocked(BlockedProduct)
     case sparse(SparseProduct)
+    case ticket(TicketProduct)
   }
   private let form: Form
   private var blas: BLASGemm<Scalar>?
@@ -37,6 +38,10 @@ public struct Gemm<Scalar: GemmScalar> {
   ) throws {
     if let sparse = try Self.sparse(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch) {
       form = .sparse(sparse)
+      return
+    }
+    if let ticket = try Self.ticket(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, table: table) {
+      form = .ticket(ticket)
       return
     }
     var held: [PackedMatrix] = []
@@ -65,6 +70,21 @@ public struct Gemm<Scalar: GemmScalar> {
       weights, x: x, n: m, transposed: true, epilogue: epilogue.c, batch: batch, count: try Checked.count(batch?.sizes ?? []))
   }
 
+  /// The product as one of a ticket's masks, if A has few rows; else the ticket is expanded as panels are packed.
+  private static func ticket(
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar>, batch: Batch?,
+    table: UnsafePointer<swk_gemm_table>
+  ) throws -> TicketProduct? {
+    guard case .packed(let matrix) = b, let weights = matrix.ticket else { return nil }
+    guard case .strided(let data, let rowStride, let columnStride) = a, Scalar.self == Float.self,
+      matrix.positions == n, matrix.k == k, m >= 0
+    else { throw SwiftletError.invalid("a packed matrix doesn't fit the product") }
+    guard !matrix.isTicketTransposed, m <= Int(weights.table.pointee.vectors) else { return nil }
+    return try TicketProduct(
+      weights, UnsafeRawPointer(data).assumingMemoryBound(to: Float.self), rowStride: rowStride,
+      columnStride: columnStride, m: m, epilogue: epilogue.c, batch: batch, table: table)
+  }
+
   private static func operand(
     _ x: Operand, side: PackedMatrix.Side, positions: Int, k: Int, table: UnsafePointer<swk_gemm_table>,
     held: inout [PackedMatrix]
@@ -77,8 +97,13 @@ public struct Gemm<Scalar: GemmScalar> {
       operand.stride = side == .a ? rowStride : columnStride
       operand.k_stride = side == .a ? columnStride : rowStride
     case .packed(let matrix):
-      operand.packed = try matrix.panels(for: side, positions: positions, k: k, table: table)
       held.append(matrix)
+      if let ticket = matrix.ticket {
+        operand.ticket = UnsafePointer(ticket.packed)
+        operand.ticket_transposed = matrix.isTicketTransposed
+        return operand
+      }
+      operand.packed = try matrix.panels(for: side, positions: positions, k: k, table: table)
     }
     return operand
   }
@@ -88,6 +113,7 @@ public struct Gemm<Scalar: GemmScalar> {
     switch form {
     case .blocked(let product): product.scratchBytes(width: width)
     case .sparse(let product): product.scratchBytes(width: width)
+    case .ticket(let product): product.scratchBytes()
     }
   }
 
@@ -101,6 +127,9 @@ public struct Gemm<Scalar: GemmScalar> {
       product.run(UnsafeMutableRawPointer(c), rowStride: rowStride, pool: pool, scratch: scratch)
     case .sparse(let product):
       product.run(nil, UnsafeMutableRawPointer(c), ldc: rowStride, pool: pool, scratch: scratch)
+    case .ticket(let product):
+      product.run(
+        UnsafeMutableRawPointer(c).assumingMemoryBound(to: Float.self), rowStride: rowStride, pool: pool, scratch: scratch)
     }
   }
 }

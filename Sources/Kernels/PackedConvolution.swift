@@ -21,7 +21,7 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
 
   let algorithm: Algorithm
   /// The algorithm, for people.
-  public var kernelName: String { sparse.first?.kernelName ?? algorithm.rawValue }
+  public var kernelName: String { sparse.first?.kernelName ?? ticket?.kernelName ?? algorithm.rawValue }
   let inputChannels: Int
   let outputChannels: Int
   let groups: Int
@@ -36,8 +36,10 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   let blockK: Int
   /// The weights of each group, for `sparse`.
   let sparse: [SparseWeights]
+  /// Not nil: a ticket is kept instead of floats, and expanded as panels are packed.
+  let ticket: TicketWeights?
   /// Bytes held.
-  public var bytes: Int { sparse.reduce(memory.bytes) { $0 + $1.bytes } }
+  public var bytes: Int { sparse.reduce(memory.bytes + (ticket?.bytes ?? 0)) { $0 + $1.bytes } }
 
   /// Packs weights [outputChannels][inputChannels / groups][kernel...] of type `source`. They aren't read again.
   /// `winograd` false keeps to plain sums.
@@ -58,6 +60,21 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
       return
     }
     try self.init(weights, source: source, geometry: geometry, pool: pool, level: level, algorithm: dense)
+  }
+
+  /// Keeps a ticket of the weights' shape, each output channel of which is multiplied by its scale. One group.
+  public init(_ ticket: Ticket, scales: [Float]?, geometry: ConvolutionGeometry, pool: ThreadPool? = nil) throws {
+    table = try Scalar.kernels()
+    guard Scalar.self == Float.self, geometry.groups == 1, ticket.rows == geometry.outputChannels,
+      ticket.columns == geometry.depth, ticket.taps == geometry.taps
+    else { throw SwiftletError.invalid("convolution: the ticket doesn't fit the geometry") }
+    self.ticket = try TicketWeights(ticket, scales: scales, pool: pool)
+    algorithm = Self.blocked(geometry, table)
+    (inputChannels, outputChannels, groups) = (geometry.inputChannels, geometry.outputChannels, 1)
+    (kernel, strides, dilations) = (geometry.kernel, geometry.strides, geometry.dilations)
+    blockK = swk_gemm_block_k(geometry.depth, table.pointee.kc)
+    (depthwise, winograd, sparse, groupBytes) = (nil, nil, [], 0)
+    memory = try AlignedMemory(bytes: 0)
   }
 
   /// The weights of each group as sparse ones; none if `pack` doesn't want all of them to be.
@@ -87,7 +104,7 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     kernel = geometry.kernel
     strides = geometry.strides
     dilations = geometry.dilations
-    (depthwise, winograd, groupBytes, blockK) = (nil, nil, 0, 0)
+    (depthwise, winograd, groupBytes, blockK, ticket) = (nil, nil, 0, 0, nil)
     memory = try AlignedMemory(bytes: 0)
   }
 
@@ -108,7 +125,7 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     strides = geometry.strides
     dilations = geometry.dilations
     let sourceSize = source == .double ? 8 : source == .float ? 4 : 2
-    sparse = []
+    (sparse, ticket) = ([], nil)
     let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth)
     let blockK = swk_gemm_block_k(k, table.pointee.kc)
     self.blockK = blockK
@@ -195,7 +212,11 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   }
 
   private static func best(_ g: ConvolutionGeometry, _ table: UnsafePointer<swk_gemm_table>) -> Algorithm {
-    if Scalar.self == Float.self, g.depthwise != nil { return .depthwise }
+    Scalar.self == Float.self && g.depthwise != nil ? .depthwise : blocked(g, table)
+  }
+
+  /// Which way round the matrix product is faster.
+  private static func blocked(_ g: ConvolutionGeometry, _ table: UnsafePointer<swk_gemm_table>) -> Algorithm {
     // Cycles for each k, packing of the image included.
     let (mr, nr) = (Int(table.pointee.mr), Int(table.pointee.nr))
     let (channels, pixels) = (g.outputChannelsPerGroup, g.outputPlane)

@@ -54,12 +54,15 @@ public final class PackedMatrix: @unchecked Sendable {
   public let positions: Int
   public let k: Int
   /// Bytes held.
-  public var bytes: Int { sparse?.bytes ?? memory.bytes }
+  public var bytes: Int { sparse?.bytes ?? ticket?.bytes ?? memory.bytes }
   /// What was chosen for the weights, for people.
-  public var kernelName: String { sparse?.kernelName ?? "gemm, packed weights" }
+  public var kernelName: String { sparse?.kernelName ?? ticket?.kernelName ?? "gemm, packed weights" }
 
   /// Not nil: nothing but the nonzeros is kept.
   let sparse: SparseWeights?
+  /// Not nil: a ticket is kept instead of floats; its rows are the matrix's columns, or, transposed, its rows.
+  let ticket: TicketWeights?
+  let isTicketTransposed: Bool
   let memory: AlignedMemory
   let table: UnsafePointer<swk_gemm_table>
   let blockK: Int
@@ -120,6 +123,22 @@ public final class PackedMatrix: @unchecked Sendable {
     (positions, k) = (sparse.rows, sparse.k)
     self.table = table
     self.sparse = sparse
+    (ticket, isTicketTransposed) = (nil, false)
+    blockK = 0
+    memory = try AlignedMemory(bytes: 0)
+  }
+
+  /// A right operand that is a ticket: [k, positions], or its transpose.
+  public init(_ ticket: Ticket, transposed: Bool, level: swk_level = .best, pool: ThreadPool?) throws {
+    let weights = try TicketWeights(ticket, level: level, pool: pool)
+    guard ticket.shape.count == 2, let kernels = Float.kernels(level) else {
+      throw SwiftletError.invalid("a ticket that is no matrix")
+    }
+    side = .b
+    (positions, k) = transposed ? (weights.rows, weights.columns) : (weights.columns, weights.rows)
+    (self.ticket, isTicketTransposed) = (weights, !transposed)
+    table = kernels
+    sparse = nil
     blockK = 0
     memory = try AlignedMemory(bytes: 0)
   }
@@ -142,6 +161,7 @@ public final class PackedMatrix: @unchecked Sendable {
     self.k = k
     self.table = table
     sparse = nil
+    (ticket, isTicketTransposed) = (nil, false)
     let blockK = swk_gemm_block_k(units, table.pointee.kc)
     self.blockK = blockK
     memory = try AlignedMemory(bytes: swk_gemm_packed_count(positions, units, width) * size)
@@ -163,7 +183,7 @@ public final class PackedMatrix: @unchecked Sendable {
   func panels(
     for side: Side, positions: Int, k: Int, table: UnsafePointer<swk_gemm_table>
   ) throws -> UnsafeRawPointer {
-    guard self.side == side, self.positions == positions, self.k == k, self.table == table, sparse == nil else {
+    guard self.side == side, self.positions == positions, self.k == k, self.table == table, sparse == nil, ticket == nil else {
       throw SwiftletError.invalid("a packed matrix doesn't fit the product")
     }
     return UnsafeRawPointer(memory.start)

@@ -78,6 +78,7 @@ let operatorTable: [[OperatorDefinition]] = [
   Pool.definitions,
   QuantizedConv.definitions,
   QuantizedMatMul.definitions,
+  TicketOperators.definitions,
   RNN.definitions,
   Resize.definitions,
   RoiAlign.definitions,

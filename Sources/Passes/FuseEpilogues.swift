@@ -50,9 +50,9 @@ enum FuseEpilogues: Pass {
   }
 
   /// The node as ai.swiftlet.Conv with five inputs, or nil if it is no convolution.
-  private static func convolution(_ node: Node, _ index: GraphIndex) throws -> Node? {
+  static func convolution(_ node: Node, _ index: GraphIndex) throws -> Node? {
     if node.domain == InternalDomain.name { return node.opType == "Conv" ? copy(node) : nil }
-    guard node.domain.isEmpty, node.opType == "Conv", index.constant(node.input(1)) != nil else { return nil }
+    guard node.domain.isEmpty, node.opType == "Conv", index.isWeight(node.input(1)) else { return nil }
     let conv = copy(node)
     conv.domain = InternalDomain.name
     conv.version = 1
@@ -61,7 +61,7 @@ enum FuseEpilogues: Pass {
   }
 
   /// The node as ai.swiftlet.MatMul with four inputs, or nil if it is no matrix product of that form.
-  private static func product(_ node: Node, _ index: GraphIndex) throws -> Node? {
+  static func product(_ node: Node, _ index: GraphIndex) throws -> Node? {
     if node.domain == InternalDomain.name { return node.opType == "MatMul" ? copy(node) : nil }
     guard node.domain.isEmpty, let a = node.input(0), let b = node.input(1), let m = index.shape(a), let n = index.shape(b)
     else { return nil }
@@ -143,7 +143,8 @@ enum FuseEpilogues: Pass {
   private static func foldBatchNormalization(_ bn: Node, into conv: Node, _ index: GraphIndex) throws -> Bool {
     guard bn.opType == "BatchNormalization", bn.outputs.dropFirst().allSatisfy({ $0 == nil }), bn.version >= 7,
       try !bn.bool("training_mode"), try bn.int("spatial", default: 1) == 1,
-      let w = index.constant(conv.input(1)), w.type == .float || w.type.isHalf, let channels = w.shape.first,
+      index.isWeight(conv.input(1)), let type = index.elementType(conv.input(1)), type == .float || type.isHalf,
+      let channels = index.shape(conv.input(1))?.first?.value,
       let parameters = try parameters(of: bn, count: channels, index)
     else { return false }
     let graph = index.graph

@@ -1,4 +1,5 @@
 import Graphs
+import Operators
 import Tensors
 
 /// Who makes and who uses each value, as of one moment: what pattern-matching passes look things up in.
@@ -50,6 +51,13 @@ struct GraphIndex {
   private func users(of id: ValueID) -> ArraySlice<Int> { consumers[firstConsumer[id.index]..<firstConsumer[id.index + 1]] }
 
   func constant(_ id: ValueID?) -> Tensor? { id.flatMap { graph[$0].constant } }
+  /// A ticket that hasn't been expanded.
+  func ticket(_ id: ValueID?) -> Node? {
+    guard let n = maker(id), TicketOperators.makes(n) else { return nil }
+    return n
+  }
+  /// What is the same in every run, and is packed.
+  func isWeight(_ id: ValueID?) -> Bool { constant(id) != nil || ticket(id) != nil }
   /// A constant of one element (whatever its rank) as a number.
   func scalar(_ id: ValueID?) -> Double? {
     guard let t = constant(id), t.count == 1, t.type.isFloat || t.type.isInteger, t.type.bits >= 8, t.type != .float8e8m0

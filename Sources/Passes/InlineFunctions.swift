@@ -1,28 +1,31 @@
 import Graphs
+import Operators
 import Tensors
 
-/// Replaces calls of model-local functions by their bodies. Recursion and explosive nesting are errors.
+/// Replaces calls of model-local functions by their bodies. Tickets are operators here and stay. Recursion and explosive
+/// nesting are errors.
 public enum InlineFunctions {
   static let maximumDepth = 64
   static let maximumNodes = 2_000_000
 
-  public static func run(_ model: ModelGraph) throws {
+  /// - Parameter recognizesTickets: false: tickets are made by their functions' bodies, too.
+  public static func run(_ model: ModelGraph, recognizesTickets: Bool = true) throws {
     if model.functions.isEmpty { return }
     var budget = maximumNodes
-    try inline(model.graph, model.functions, depth: 0, &budget)
+    try inline(model.graph, model.functions, recognizesTickets, depth: 0, &budget)
     model.functions = [:]
   }
 
   private static func inline(
-    _ graph: Graph, _ functions: [FunctionKey: Function], depth: Int, _ budget: inout Int
+    _ graph: Graph, _ functions: [FunctionKey: Function], _ recognizesTickets: Bool, depth: Int, _ budget: inout Int
   ) throws {
     var nodes: [Node] = []
     for node in graph.nodes {
       budget -= 1
       if budget < 0 { throw SwiftletError(.limit, "functions expand to more than \(maximumNodes) nodes") }
       let key = FunctionKey(domain: node.domain, name: node.opType, overload: node.overload)
-      guard let function = functions[key] else {
-        for sub in node.subgraphs { try inline(sub, functions, depth: depth, &budget) }
+      guard let function = functions[key], !recognizesTickets || !isTicket(node, in: graph) else {
+        for sub in node.subgraphs { try inline(sub, functions, recognizesTickets, depth: depth, &budget) }
         nodes.append(node)
         continue
       }
@@ -36,11 +39,16 @@ public enum InlineFunctions {
       // Bodies may call functions: expand them in place, with the values of this graph.
       inner.values = graph.values
       inner.nodes = expansion
-      try inline(inner, functions, depth: depth + 1, &budget)
+      try inline(inner, functions, recognizesTickets, depth: depth + 1, &budget)
       graph.values = inner.values
       nodes.append(contentsOf: inner.nodes)
     }
     graph.nodes = nodes
+  }
+
+  /// A call that makes a ticket of constants.
+  private static func isTicket(_ call: Node, in graph: Graph) -> Bool {
+    TicketOperators.makes(call) && call.inputs.allSatisfy { $0.map { graph[$0].constant != nil } ?? false }
   }
 
   /// The nodes of the body with the call's values in place of the function's own.

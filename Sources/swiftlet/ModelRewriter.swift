@@ -26,17 +26,20 @@ struct MessageWriter {
   mutating func copy(_ source: UnsafeRawBufferPointer) { bytes.append(contentsOf: source) }
 }
 
-/// Changes initializers of a serialised model, adds outputs, and leaves every other byte as it is.
+/// Changes initializers of a serialised model, puts some in place of nodes, adds outputs, and leaves every other byte as
+/// it is.
 struct ModelRewriter {
   /// What an initializer becomes.
   enum Form {
     /// TensorProto with all elements.
     case dense
-    /// SparseTensorProto with the elements that aren't 0, by linear index.
+    /// SparseTensorProto with the elements that aren't 0, by linear index, where that takes fewer bytes.
     case sparse
   }
 
-  private static let (modelGraph, graphInitializer, graphOutput, graphSparseInitializer, tensorName) = (7, 5, 12, 15, 8)
+  private static let (modelGraph, modelOpset, modelFunction) = (7, 8, 25)
+  private static let (graphNode, graphInitializer, graphOutput, graphSparseInitializer, tensorName) = (1, 5, 12, 15, 8)
+  private static let (nodeOutput, opsetDomain, functionDomain) = (2, 1, 10)
   /// Protobuf's limit.
   private static let mostBytes = Int(Int32.max)
 
@@ -45,6 +48,12 @@ struct ModelRewriter {
   var tensors: [String: Tensor] = [:]
   /// Values that become outputs, too.
   var outputs: [String] = []
+  /// Outputs of nodes that go: initializers take their place.
+  var results: [String: Tensor] = [:]
+  /// Initializers that go.
+  var dropped: Set<String> = []
+  /// The domain whose functions and operator set go.
+  var droppedDomain: String?
 
   func model() throws -> Data {
     let all = UnsafeRawBufferPointer(start: source.bytes.base, count: source.bytes.byteCount)
@@ -53,6 +62,10 @@ struct ModelRewriter {
     while let field = try reader.next() {
       if field.number == Self.modelGraph {
         writer.field(Self.modelGraph, try graph(reader.message(field), all))
+      } else if let droppedDomain, let place = Self.domainField(field.number),
+        try text(place, of: reader.message(field)) == droppedDomain
+      {
+        continue
       } else {
         writer.copy(UnsafeRawBufferPointer(rebasing: all[field.offset..<reader.position]))
       }
@@ -66,10 +79,25 @@ struct ModelRewriter {
   private func graph(_ message: WireReader, _ all: UnsafeRawBufferPointer) throws -> [UInt8] {
     var (writer, reader) = (MessageWriter(), message)
     while let field = try reader.next() {
-      if field.number == Self.graphInitializer, let name = try name(reader.message(field)), let tensor = tensors[name] {
+      let name: String? =
+        switch field.number {
+        case Self.graphNode: try text(Self.nodeOutput, of: reader.message(field))
+        case Self.graphInitializer: try text(Self.tensorName, of: reader.message(field))
+        default: nil
+        }
+      if field.number == Self.graphNode, let name, let tensor = results[name] {
+        writer.field(Self.graphInitializer, Self.dense(tensor, name: name))
+      } else if field.number == Self.graphInitializer, let name, dropped.contains(name) {
+        continue
+      } else if field.number == Self.graphInitializer, let name, let tensor = tensors[name] {
         switch form {
         case .dense: writer.field(Self.graphInitializer, Self.dense(tensor, name: name))
-        case .sparse: writer.field(Self.graphSparseInitializer, try Self.sparse(tensor, name: name))
+        case .sparse:
+          if let sparse = try Self.sparse(tensor, name: name) {
+            writer.field(Self.graphSparseInitializer, sparse)
+          } else {
+            writer.field(Self.graphInitializer, Self.dense(tensor, name: name))
+          }
         }
       } else {
         writer.copy(UnsafeRawBufferPointer(rebasing: all[field.offset..<reader.position]))
@@ -83,9 +111,15 @@ struct ModelRewriter {
     return writer.bytes
   }
 
-  private func name(_ tensor: WireReader) throws -> String? {
-    var reader = tensor
-    while let field = try reader.next() { if field.number == Self.tensorName { return try reader.string(field) } }
+  /// Where a message of the model has a domain.
+  private static func domainField(_ number: Int) -> Int? {
+    number == modelOpset ? opsetDomain : number == modelFunction ? functionDomain : nil
+  }
+
+  /// The first text in a field of a message.
+  private func text(_ number: Int, of message: WireReader) throws -> String? {
+    var reader = message
+    while let field = try reader.next() { if field.number == number { return try reader.string(field) } }
     return nil
   }
 
@@ -102,7 +136,8 @@ struct ModelRewriter {
     message(tensor.type, tensor.shape, name: name, UnsafeRawBufferPointer(start: tensor.data, count: tensor.byteCount))
   }
 
-  private static func sparse(_ tensor: Tensor, name: String) throws -> [UInt8] {
+  /// nil: the dense form is smaller. (An index takes 8 bytes.)
+  private static func sparse(_ tensor: Tensor, name: String) throws -> [UInt8]? {
     let size = tensor.type.bits / 8
     var values: [UInt8] = [], indices: [Int64] = []
     let bytes = UnsafeRawBufferPointer(start: tensor.data, count: tensor.byteCount)
@@ -112,6 +147,7 @@ struct ModelRewriter {
       values.append(contentsOf: element)
       indices.append(Int64(i))
     }
+    guard values.count + 8 * indices.count < tensor.byteCount else { return nil }
     var writer = MessageWriter()
     writer.field(1, values.withUnsafeBytes { message(tensor.type, [indices.count], name: name, $0) })
     writer.field(2, indices.withUnsafeBytes { message(.int64, [indices.count], name: name + "_indices", $0) })

@@ -54,7 +54,7 @@ struct Prune: ParsableCommand {
   var calibrate: String?
   @Option(name: .customLong("keep"), parsing: .singleValue, help: "The name of a weight to leave as it is (repeat).")
   var kept: [String] = []
-  @Flag(help: "Write sparse_initializer instead of zeros: smaller files.")
+  @Flag(help: "Write sparse_initializer instead of zeros where that is smaller: from two thirds of zeros on (float).")
   var sparseFormat = false
 
   func validate() throws {

@@ -18,6 +18,7 @@ import Swiftlet
         SWIFTLET_CPU=plain|avx2|avx512  use kernels of this level at most
         SWIFTLET_BLAS=off               never load OpenBLAS
         SWIFTLET_SPARSE=never|always    use sparse kernels never, or wherever a weight is 0
+        SWIFTLET_TICKETS=6bit           round vectors that meet strong tickets to 6 bits: faster
         NO_COLOR=1                      no colours, also on terminals
 
       Messages go to standard error. Colours and progress bars appear on terminals only.
@@ -25,7 +26,7 @@ import Swiftlet
     version: "swiftlet \(SWL_VERSION_STRING)",
     subcommands: [
       Run.self, Test.self, Bench.self, Inspect.self, Convert.self, Pack.self, Unpack.self, Watch.self, Prune.self,
-      Check.self, Operators.self, TestWorker.self,
+      TicketCommand.self, Check.self, Operators.self, TestWorker.self,
     ])
 
   /// ArgumentParser's own entry point would exit with 64 for wrong usage.

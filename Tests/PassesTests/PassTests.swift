@@ -47,6 +47,58 @@ private func random(_ shape: [Int], seed: UInt32) throws -> Tensor {
 }
 
 @Suite struct PassTests {
+  /// A ticket of a shape, all of it kept.
+  private func ticket(_ b: Build, _ name: String, _ shape: [Int], kind: String = "Signed") throws {
+    let count = shape.reduce(1, *)
+    b.constant("\(name).mask", try Tensor(.uint8, [UInt8](repeating: 255, count: count / 8)))
+    b.constant("\(name).seed", try Tensor(.uint32, [UInt32(1), 2]))
+    b.constant("\(name).scale", try Tensor([Float(0.5)], []))
+    b.constant("\(name).shape", try Tensor(ints: shape))
+    b.node(
+      kind, ["mask", "seed", "scale", "shape"].map { "\(name).\($0)" }, name, version: 1, domain: "swiftlet.tickets")
+  }
+
+  @Test func largeTicketsStayTickets() throws {
+    let b = Build()
+    b.input("x", .float, [.known(2), .known(256)])
+    try ticket(b, "w", [96, 256])
+    b.constant("bias", try random([96], seed: 2))
+    b.node("Gemm", ["x", "w", "bias"], "p", ["transB": .int(1)])
+    b.node("Relu", ["p"], "y")
+    let (g, report) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.opType) == ["TicketMatMul"])
+    #expect(try g.nodes[0].ints("shape") == [96, 256] && g.nodes[0].string("activation") == "Relu")
+    #expect(report.changes.contains { $0.pass == "tickets as weights" })
+  }
+
+  @Test func convolutionsWithTicketsTakeNormalisation() throws {
+    let b = Build()
+    b.input("x", .float, [.known(1), .known(32), .known(8), .known(8)])
+    try ticket(b, "w", [64, 32, 3, 3])
+    b.node("Conv", ["x", "w"], "c", ["pads": .ints([1, 1, 1, 1])])
+    for name in ["scale", "shift", "mean"] { b.constant(name, try random([64], seed: 7)) }
+    b.constant("variance", try Tensor([Float](repeating: 1, count: 64)))
+    b.node("BatchNormalization", ["c", "scale", "shift", "mean", "variance"], "n")
+    b.node("Relu", ["n"], "y")
+    let (g, _) = try b.optimized(outputs: ["y"])
+    #expect(g.nodes.map(\.opType) == ["TicketConv"])
+    #expect(g.nodes[0].input(6) != nil)
+  }
+
+  @Test func otherUsersOfTicketsGetWeights() throws {
+    let b = Build()
+    b.input("x", .float, [.known(2), .known(256)])
+    try ticket(b, "small", [16, 256])
+    try ticket(b, "drawn", [256, 96], kind: "Uniform")
+    try ticket(b, "added", [2, 256 * 64])
+    b.node("Gemm", ["x", "small"], "a", ["transB": .int(1)])
+    b.node("MatMul", ["x", "drawn"], "b")
+    b.node("Neg", ["added"], "c")
+    let (g, _) = try b.optimized(outputs: ["a", "b", "c"])
+    #expect(!g.nodes.contains { $0.opType.hasPrefix("Ticket") || $0.domain == "swiftlet.tickets" })
+    #expect(g.nodes.map(\.opType) == ["Gemm", "MatMul"])
+  }
+
   @Test func operatorsOfOptimisedModelsFuseLikeTheStandardOnes() throws {
     let b = Build()
     b.input("x", .float, [.known(2), .known(4)])

@@ -34,6 +34,17 @@ import Testing
     #expect(try tool("inspect", "out.onnx").output.contains("sparse"))
   }
 
+  /// An index takes 8 bytes: with half of the weights kept, zeros are the smaller form.
+  @Test func theSparseFormatIsNeverLarger() throws {
+    let tool = try Tool()
+    defer { tool.remove() }
+    try tool.write(Self.product, "m.onnx")
+    for (sparsity, share) in [("0.5", 1.0), ("0.9", 0.4)] {
+      #expect(try tool("prune", "m.onnx", "--sparsity", sparsity, "-o", "out.onnx", "--sparse-format").status == 0)
+      #expect(Double(try tool.read("out.onnx").count) <= share * Double(Self.product.count))
+    }
+  }
+
   @Test func blocksAreOfOutputChannels() throws {
     let tool = try Tool()
     defer { tool.remove() }

@@ -19,6 +19,7 @@
 #include "quantize.h"
 #include "rows.h"
 #include "sparse.h"
+#include "tickets.h"
 #include "types.h"
 #include "unary.h"
 #endif

@@ -9,6 +9,7 @@ typedef enum { SWK_PLAIN = 0, SWK_AVX2 = 1, SWK_AVX512 = 2 } swk_level;
 typedef struct {
   swk_level level;
   bool avx512_vnni;  ///< vpdpbusd on zmm
+  bool avx512_vbmi;  ///< vpermb
   bool avx_vnni;     ///< vpdpbusd on ymm (VEX)
   bool gfni;
 } swk_cpu;

@@ -2,7 +2,7 @@
 //
 // Both operands are seen as `positions` by k: the rows of A, the columns of B. They are packed into panels of `width`
 // positions, [k][width], zero-padded: width `mr` for A (broadcast), `nr` for B (vectors). An operand is strided memory,
-// an image whose patches are the positions (convolution without an im2col buffer), or panels packed beforehand.
+// an image whose patches are the positions (convolution without an im2col buffer), panels packed beforehand, or a ticket.
 #ifndef SWK_GEMM_H
 #define SWK_GEMM_H
 #include "cpu.h"
@@ -34,6 +34,8 @@ typedef struct {
   int32_t zero;                 ///< subtracted from every element,
   const void *zeros;            ///< or, if not NULL, one for each position, of `type`
   const void *packed;           ///< not NULL: panels; nothing else is read
+  const struct swk_ticket *ticket;  ///< not NULL: a ticket (float), whose rows are the positions,
+  bool ticket_transposed;           ///< or whose columns are (right operands only)
 } swk_operand;
 
 typedef enum {

@@ -4,7 +4,10 @@ import Tensors
 /// Finds operators by name and version.
 public enum Registry {
   /// The newest operator sets that are covered.
-  public static let newestOpset = ["": 28, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1, "com.microsoft": 1]
+  public static let newestOpset = [
+    "": 28, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1, "com.microsoft": 1,
+    TicketOperators.domain: 1,
+  ]
 
   /// Operators of the standard that are left out, and why.
   private static let refused = [

@@ -25,7 +25,7 @@ enum Conv {
       takesHalf: true, exactness: .accumulating, infer: infer, kernel: kernel),
   ]
 
-  private static let fusedAttributes: [AttributeSpec] =
+  static let fusedAttributes: [AttributeSpec] =
     Window.attributes + [.int("group", 1), .string("activation"), .floats("activation_params")]
 
   @Sendable private static func infer(_ c: InferenceContext) throws {
@@ -59,17 +59,23 @@ enum Conv {
   }
 
   @Sendable private static func kernel(_ c: KernelContext) throws -> Kernel {
-    let window = try Window(c)
-    let group = try c.int("group")
-    let activation = try c.fusedActivation()
+    let convolution = try Convolving(c, bias: 2)
     let isConstant = c.constant(1) != nil && (!c.hasInput(4) || c.constant(4) != nil)
     let floats = isConstant ? Lazily<PackedConvolution<Float>>() : nil
     let doubles = isConstant ? Lazily<PackedConvolution<Double>>() : nil
     return { r in
       try dispatch(
         r.input(0).type,
-        float: { try run(r, Float.self, window, group, activation, floats) },
-        double: { try run(r, Double.self, window, group, activation, doubles) })
+        float: { try run(r, Float.self, convolution, floats) }, double: { try run(r, Double.self, convolution, doubles) })
+    }
+  }
+
+  private static func run<S: KernelScalar>(
+    _ r: RunContext, _: S.Type, _ convolution: Convolving, _ packed: Lazily<PackedConvolution<S>>?
+  ) throws {
+    let w = try r.input(1)
+    try convolution.run(r, S.self, w: w.shape) { geometry in
+      try packed?.get { try pack(w, geometry, r) } ?? pack(w, geometry, r)
     }
   }
 
@@ -87,25 +93,40 @@ enum Conv {
       pads: spans.map(\.begin), output: spans.map(\.output))
   }
 
-  private static func run<S: KernelScalar>(
-    _ r: RunContext, _: S.Type, _ window: Window, _ group: Int, _ activation: Activation,
-    _ packed: Lazily<PackedConvolution<S>>?
-  ) throws {
-    let x = try r.widenedInput(0), w = try r.input(1)
-    let geometry = try geometry(x: x.shape, w: w.shape, window, group: group)
-    let weights = try packed?.get { try pack(w, geometry, r) } ?? pack(w, geometry, r)
-    r.chose(weights.kernelName)
-    let bias = try r.widenedOptional(2), residual = try r.widenedOptional(3)
-    try checkShape(bias.map { $0.count == geometry.outputChannels } ?? true, "B has the shape \(bias?.shape ?? [])")
-    try r.writing(0) { y in
-      try checkShape(residual.map { $0.shape == y.shape } ?? true, "Z has the shape \(residual?.shape ?? [])")
-      let convolution = try Convolution(
-        weights, geometry: geometry,
-        epilogue: ConvolutionEpilogue(
-          bias: bias.map { UnsafePointer($0.pointer(S.self)) }, residual: residual.map { UnsafePointer($0.pointer(S.self)) },
-          activation: activation))
-      let scratch = try r.scratch(convolution.scratchBytes(width: r.pool.width))
-      convolution.run(x.pointer(S.self), y.pointer(S.self), pool: r.pool, scratch: scratch)
+  /// What a node says about its convolution, beside the weights; `bias` is its input of that name, the residual follows.
+  struct Convolving {
+    private let window: Window
+    private let group: Int
+    private let activation: Activation
+    private let bias: Int
+
+    init(_ c: KernelContext, bias: Int) throws {
+      window = try Window(c)
+      group = try c.int("group")
+      activation = try c.fusedActivation()
+      self.bias = bias
+    }
+
+    /// - Parameter w: the weights' shape.
+    func run<S: KernelScalar>(
+      _ r: RunContext, _: S.Type, w: [Int], weights: (ConvolutionGeometry) throws -> PackedConvolution<S>
+    ) throws {
+      let x = try r.widenedInput(0)
+      let geometry = try Conv.geometry(x: x.shape, w: w, window, group: group)
+      let weights = try weights(geometry)
+      r.chose(weights.kernelName)
+      let bias = try r.widenedOptional(bias), residual = try r.widenedOptional(self.bias + 1)
+      try checkShape(bias.map { $0.count == geometry.outputChannels } ?? true, "B has the shape \(bias?.shape ?? [])")
+      try r.writing(0) { y in
+        try checkShape(residual.map { $0.shape == y.shape } ?? true, "Z has the shape \(residual?.shape ?? [])")
+        let convolution = try Convolution(
+          weights, geometry: geometry,
+          epilogue: ConvolutionEpilogue(
+            bias: bias.map { UnsafePointer($0.pointer(S.self)) },
+            residual: residual.map { UnsafePointer($0.pointer(S.self)) }, activation: activation))
+        let scratch = try r.scratch(convolution.scratchBytes(width: r.pool.width))
+        convolution.run(x.pointer(S.self), y.pointer(S.self), pool: r.pool, scratch: scratch)
+      }
     }
   }
 

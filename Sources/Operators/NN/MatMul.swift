@@ -72,37 +72,55 @@ enum MatMul {
   }
 
   @Sendable private static func kernel(_ c: KernelContext) throws -> Kernel {
-    let (a, b) = try forms(c)
-    let alpha = Double(try c.optionalFloat("alpha") ?? 1)
-    let activation = try c.fusedActivation()
+    let product = try Product(c, bias: 2)
     let packed = c.constant(1) != nil && c.constant(0) == nil ? Lazily<PackedMatrix?>() : nil
     return { r in
       let type = try r.input(0).type
       if type.isInteger { return try IntegerProduct.matMul(r) }
       try dispatch(
-        type, float: { try run(r, Float.self, a, b, alpha, activation, packed) },
-        double: { try run(r, Double.self, a, b, alpha, activation, packed) })
+        type, float: { try run(r, Float.self, product, packed) }, double: { try run(r, Double.self, product, packed) })
     }
   }
 
   private static func run<S: KernelScalar>(
-    _ r: RunContext, _: S.Type, _ formA: Form, _ formB: Form, _ alpha: Double, _ activation: Activation,
-    _ packed: Lazily<PackedMatrix?>?
+    _ r: RunContext, _: S.Type, _ product: Product, _ packed: Lazily<PackedMatrix?>?
   ) throws {
     let b = try r.input(1)
     let a = try r.widenedInput(0)
-    let pack = try packed?.get { try Operands.pack(b, formB, for: a, r.pool) } ?? nil
-    let bias = try r.widenedOptional(2), residual = try r.widenedOptional(3)
-    let wideB = pack == nil ? try r.widened(b) : b
-    try r.writing(0) { y in
-      let operands = try Operands(a.shape, b.shape, formA, formB)
-      try checkShape(bias.map { $0.count == operands.n } ?? true, "the bias has the shape \(bias?.shape ?? [])")
-      try checkShape(residual.map { $0.shape == y.shape } ?? true, "the residual has the shape \(residual?.shape ?? [])")
-      try operands.multiply(
-        a.pointer(S.self), pack == nil ? UnsafePointer(wideB.pointer(S.self)) : nil, pack, y.pointer(S.self),
-        Epilogue(
-          alpha: alpha, columnBias: bias.map { UnsafePointer($0.pointer(S.self)) },
-          residual: residual.map { .init($0.pointer(S.self), rowStride: operands.n) }, activation: activation), r)
+    let pack = try packed?.get { try Operands.pack(b, product.b, for: a, r.pool) } ?? nil
+    try product.run(r, S.self, a, b.shape, pack == nil ? r.widened(b) : nil, pack)
+  }
+
+  /// What a node says about its product, beside the operands; `bias` is its input of that name, the residual follows.
+  struct Product {
+    let a: Form
+    let b: Form
+    private let alpha: Double
+    private let activation: Activation
+    private let bias: Int
+
+    init(_ c: KernelContext, bias: Int) throws {
+      (a, b) = try MatMul.forms(c)
+      alpha = Double(try c.optionalFloat("alpha") ?? 1)
+      activation = try c.fusedActivation()
+      self.bias = bias
+    }
+
+    /// The right operand is a tensor, or packed.
+    func run<S: KernelScalar>(
+      _ r: RunContext, _: S.Type, _ x: Tensor, _ shape: [Int], _ right: Tensor?, _ packed: PackedMatrix?
+    ) throws {
+      let bias = try r.widenedOptional(bias), residual = try r.widenedOptional(self.bias + 1)
+      try r.writing(0) { y in
+        let operands = try Operands(x.shape, shape, a, b)
+        try checkShape(bias.map { $0.count == operands.n } ?? true, "the bias has the shape \(bias?.shape ?? [])")
+        try checkShape(residual.map { $0.shape == y.shape } ?? true, "the residual has the shape \(residual?.shape ?? [])")
+        try operands.multiply(
+          x.pointer(S.self), right.map { UnsafePointer($0.pointer(S.self)) }, packed, y.pointer(S.self),
+          Epilogue(
+            alpha: alpha, columnBias: bias.map { UnsafePointer($0.pointer(S.self)) },
+            residual: residual.map { .init($0.pointer(S.self), rowStride: operands.n) }, activation: activation), r)
+      }
     }
   }
 }
