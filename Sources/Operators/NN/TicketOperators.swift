@@ -18,11 +18,13 @@ public enum TicketOperators {
   ]
   private static let attributes: [AttributeSpec] = [.required(.string, "kind"), .required(.ints, "shape")]
 
-  static let definitions = Ticket.Kind.allCases.map {
+  private static let functions: [OperatorDefinition] = Ticket.Kind.allCases.map {
     OperatorDefinition(
       $0.rawValue, domain: domain, since: [1], inputs: inputs + [.required("shape", "I")],
       outputs: [.required("weight", "T")], types: types, infer: inferTicket, kernel: expand)
-  } + [
+  }
+
+  static let definitions: [OperatorDefinition] = functions + [
     OperatorDefinition(
       "TicketMatMul", domain: InternalDomain.name, since: [1],
       inputs: [.required("A", "T")] + inputs + [.optional("bias", "T"), .optional("residual", "T")],
