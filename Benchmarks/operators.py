@@ -3,10 +3,10 @@
 
     Benchmarks/operators.py [NAME...] [--megabytes 16] [--rounds 5] [--seconds 0.3]
 
-Each model is one operator on tensors of about --megabytes, of whose result one element leaves the model: results stand in
-memory that a runtime has already. The runtimes take turns, each in a process of its own (bench.c); a figure is the least
-time of all rounds. Bytes are those of inputs and results, each counted once, however an operator goes about it; memcpy's
-are counted the same way. Ratios above 1 are faster than memcpy or onnxruntime.
+Each model is one operator on tensors of about --megabytes, of whose result one element leaves the model: results
+stand in memory that a runtime has already. The runtimes take turns, each in a process of its own (bench.c); a figure
+is the least time of all rounds. Bytes are those of inputs and results, each counted once, however an operator goes
+about it; memcpy's are counted the same way. Ratios above 1 are faster than memcpy or onnxruntime.
 """
 import argparse
 import ctypes
@@ -17,6 +17,7 @@ import time
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import helper, numpy_helper
 
 import compare
@@ -34,7 +35,7 @@ def ints(high, *shape, dtype=I):
 
 
 def cases(n):
-    """Name -> (operator, inputs, attributes, numbers of constant inputs); about n floats each, n a square of a power of 2."""
+    """Name -> (operator, inputs, attributes, numbers of constant inputs); about n floats each, n a power of 4."""
     r = int(n**0.5)
     rows = floats(r, r)
     some = np.sort(RNG.permutation(r)[: r // 2])
@@ -70,21 +71,26 @@ def cases(n):
         "Slice rows": ("Slice", [rows, np.array([1]), np.array([r - 1]), np.array([0])], {}, [1, 2, 3]),
         "Slice columns": ("Slice", [rows, np.array([1]), np.array([r - 1]), np.array([1])], {}, [1, 2, 3]),
         "Slice step": ("Slice", [rows, np.array([0]), np.array([r]), np.array([1]), np.array([2])], {}, [1, 2, 3, 4]),
-        "Slice reversed": ("Slice", [rows, np.array([-1]), np.array([-r - 1]), np.array([1]), np.array([-1])], {}, [1, 2, 3, 4]),
+        "Slice reversed":
+            ("Slice", [rows, np.array([-1]), np.array([-r - 1]), np.array([1]), np.array([-1])], {}, [1, 2, 3, 4]),
         "Pad constant": ("Pad", [rows, np.array([1, 1, 1, 1])], {"mode": "constant"}, [1]),
-        "Pad reflect": ("Pad", [floats(1, 16, r // 4, r // 4), np.array([0, 0, 2, 2, 0, 0, 2, 2])], {"mode": "reflect"}, [1]),
+        "Pad reflect":
+            ("Pad", [floats(1, 16, r // 4, r // 4), np.array([0, 0, 2, 2, 0, 0, 2, 2])], {"mode": "reflect"}, [1]),
         "Pad edge": ("Pad", [floats(1, 16, r // 4, r // 4), np.array([0, 0, 2, 2, 0, 0, 2, 2])], {"mode": "edge"}, [1]),
         "Expand rows": ("Expand", [floats(r), np.array([r, r])], {}, [1]),
         "Expand columns": ("Expand", [floats(r, 1), np.array([r, r])], {}, [1]),
         "Tile": ("Tile", [floats(r, r // 4), np.array([1, 4])], {}, [1]),
-        "ConstantOfShape": ("ConstantOfShape", [np.array([r, r])], {"value": numpy_helper.from_array(np.array([2], F))}),
+        "ConstantOfShape":
+            ("ConstantOfShape", [np.array([r, r])], {"value": numpy_helper.from_array(np.array([2], F))}),
         "Range": ("Range", [np.array(0), np.array(n), np.array(1)], {}),
         "Gather rows": ("Gather", [rows, ints(r, r)], {"axis": 0}),
         "Gather columns": ("Gather", [rows, ints(r, r)], {"axis": 1}),
         "GatherElements": ("GatherElements", [rows, ints(r, r, r // 2)], {"axis": 1}),
         "GatherND": ("GatherND", [rows, ints(r, r, 1)], {}),
-        "ScatterElements": ("ScatterElements", [rows, np.argsort(floats(r, r // 4), 1), floats(r, r // 4)], {"axis": 1}),
-        "ScatterElements add": ("ScatterElements", [rows, ints(r, r, r // 4), floats(r, r // 4)], {"axis": 1, "reduction": "add"}),
+        "ScatterElements":
+            ("ScatterElements", [rows, np.argsort(floats(r, r // 4), 1), floats(r, r // 4)], {"axis": 1}),
+        "ScatterElements add":
+            ("ScatterElements", [rows, ints(r, r, r // 4), floats(r, r // 4)], {"axis": 1, "reduction": "add"}),
         "ScatterND": ("ScatterND", [rows, some[:, None], floats(r // 2, r)], {}),
         "ScatterND add": ("ScatterND", [rows, some[:, None], floats(r // 2, r)], {"reduction": "add"}),
         "ReduceSum 1": ("ReduceSum", [rows, np.array([1])], {}, [1]),
@@ -109,32 +115,35 @@ def cases(n):
         "Trilu": ("Trilu", [rows], {}),
         "EyeLike": ("EyeLike", [rows], {}),
         "ReverseSequence": ("ReverseSequence", [rows, ints(r, r) + 1], {"batch_axis": 0, "time_axis": 1}),
-        "Resize nearest": ("Resize", [floats(1, 4, r // 4, r // 4), None, np.array([1, 1, 2, 2], F)], {"mode": "nearest"}, [2]),
-        "Resize linear": ("Resize", [floats(1, 4, r // 4, r // 4), None, np.array([1, 1, 2, 2], F)], {"mode": "linear"}, [2]),
+        "Resize nearest":
+            ("Resize", [floats(1, 4, r // 4, r // 4), None, np.array([1, 1, 2, 2], F)], {"mode": "nearest"}, [2]),
+        "Resize linear":
+            ("Resize", [floats(1, 4, r // 4, r // 4), None, np.array([1, 1, 2, 2], F)], {"mode": "linear"}, [2]),
         "QuantizeLinear": ("QuantizeLinear", [rows, np.array(0.1, F), np.array(3, U)], {}, [1, 2]),
-        "DequantizeLinear": ("DequantizeLinear", [ints(255, r, r, dtype=U), np.array(0.1, F), np.array(3, U)], {}, [1, 2]),
+        "DequantizeLinear":
+            ("DequantizeLinear", [ints(255, r, r, dtype=U), np.array(0.1, F), np.array(3, U)], {}, [1, 2]),
     }
     return {name: (*case, []) if len(case) == 3 else case for name, case in c.items()}
 
 
 def model(op, inputs, attributes, constants):
-    """(model, fed inputs, bytes of inputs and results); None where the reference can't tell the result's size."""
+    """(model, fed inputs, bytes of inputs and results)"""
     names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
     outputs = {"Split": 2, "TopK": 2}.get(op, 1)
     # Elements 0 of the results: what leaves the model is small.
     nodes = [helper.make_node(op, names, [f"y{i}" for i in range(outputs)], **attributes)]
     for i in range(outputs):
-        nodes += [helper.make_node("Reshape", [f"y{i}", "flat"], [f"f{i}"]), helper.make_node("Slice", [f"f{i}", "zero", "one"], [f"z{i}"])]
+        nodes.append(helper.make_node("Reshape", [f"y{i}", "flat"], [f"f{i}"]))
+        nodes.append(helper.make_node("Slice", [f"f{i}", "zero", "one"], [f"z{i}"]))
     fed = {n: x for i, (n, x) in enumerate(zip(names, inputs)) if x is not None and i not in constants}
     known = [numpy_helper.from_array(inputs[i], names[i]) for i in constants]
     known += [numpy_helper.from_array(np.array([v], I), k) for k, v in (("flat", -1), ("zero", 0), ("one", 1))]
     info = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for n, x in fed.items()]
     graph = helper.make_graph(nodes, "g", info, [onnx.ValueInfoProto(name=f"z{i}") for i in range(outputs)], known)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    from onnx.reference import ReferenceEvaluator
-
     single = helper.make_graph(nodes[:1], "g", info, [onnx.ValueInfoProto(name=f"y{i}") for i in range(outputs)], known)
-    results = ReferenceEvaluator(helper.make_model(single, opset_imports=made.opset_import, ir_version=10)).run(None, fed)
+    single = helper.make_model(single, opset_imports=made.opset_import, ir_version=10)
+    results = onnxruntime.InferenceSession(single.SerializeToString()).run(None, fed)
     return made, fed, sum(x.nbytes for x in fed.values()) + sum(np.asarray(y).nbytes for y in results)
 
 
@@ -158,6 +167,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--library", type=pathlib.Path, default=compare.ROOT / "build/libswiftlet.so")
     options = parser.parse_args()
+    onnxruntime.set_default_logger_severity(3)
     libraries = {"swiftlet": options.library, "onnxruntime": compare.ort_library()}
     print(f"{'operator':20} {'MB':>6} {'GB/s':>7} {'/memcpy':>8} {'/ort':>7}")
     with tempfile.TemporaryDirectory() as name:

@@ -2,8 +2,8 @@ import CKernels
 import Glibc
 import Tensors
 
-/// Discrete Fourier transforms of one length, in float or double: passes of radix 8, 4, 2 and the odd primes. Lengths with a
-/// great prime take Bluestein's algorithm where that is less work.
+/// Discrete Fourier transforms of one length, in float or double: passes of radix 8, 4, 2 and the odd primes. Lengths
+/// with a great prime take Bluestein's algorithm where that is less work.
 public final class FourierTransform: @unchecked Sendable {
   public let length: Int
   private let type: ElementType
@@ -31,7 +31,8 @@ public final class FourierTransform: @unchecked Sendable {
       }
       let roots = try Self.table(radix, type, allocator) { Self.root($0, radix) }
       tables += [twiddles, roots]
-      passes.append(swk_fourier_pass(radix: radix, groups: groups, run: run, twiddles: twiddles.base, roots: roots.base))
+      passes.append(
+        swk_fourier_pass(radix: radix, groups: groups, run: run, twiddles: twiddles.base, roots: roots.base))
       groups *= radix
     }
     (self.tables, self.passes) = (tables, passes)

@@ -8,8 +8,8 @@ public enum SoftmaxKind: Sendable {
 }
 
 public enum Softmax {
-  /// `out` = softmax of `x` along `axis` of `shape`; `out` may be `x`. (Before opset 13 the axes from `axis` on count as
-  /// one: give the flattened shape.) float, double, float16, bfloat16.
+  /// `out` = softmax of `x` along `axis` of `shape`; `out` may be `x`. (Before opset 13 the axes from `axis` on count
+  /// as one: give the flattened shape.) float, double, float16, bfloat16.
   public static func apply(
     _ kind: SoftmaxKind, _ type: ElementType, _ x: UnsafeRawPointer, _ shape: [Int], axis: Int,
     to out: UnsafeMutableRawPointer, pool: ThreadPool? = nil, level: swk_level = .best
@@ -40,19 +40,20 @@ public enum Softmax {
     if isShared { try share(type, out, [outer, n, inner], pool, level) }
   }
 
-  /// Divides the powers by their sums. The 16-bit floats do so with powers and sums in their own type, as the function that
-  /// ONNX defines Softmax by.
+  /// Divides the powers by their sums. The 16-bit floats do so with powers and sums in their own type, as the function
+  /// that ONNX defines Softmax by.
   private static func share(
     _ type: ElementType, _ x: UnsafeMutableRawPointer, _ shape: [Int], _ pool: ThreadPool?, _ level: swk_level
   ) throws {
     let sums = try Allocator.system.allocate(try type.byteCount(shape[0] &* shape[2]))
     try Reduction.apply(.sum, type, x, shape, axes: [1], to: sums.base, pool: pool, level: level)
-    try Binary.apply(.divide, type, x, shape, sums.base, [shape[0], 1, shape[2]], to: x, shape, pool: pool, level: level)
+    try Binary.apply(
+      .divide, type, x, shape, sums.base, [shape[0], 1, shape[2]], to: x, shape, pool: pool, level: level)
     withExtendedLifetime(sums) {}
   }
 
-  /// One run of `n` attention scores in place; zeros where all are -infinity. `sink` is a score of nothing: it counts in
-  /// the sum. float or double.
+  /// One run of `n` attention scores in place; zeros where all are -infinity. `sink` is a score of nothing: it counts
+  /// in the sum. float or double.
   public static func attention(
     _ type: ElementType, _ x: UnsafeMutableRawPointer, _ n: Int, sink: Double? = nil, level: swk_level = .best
   ) throws {

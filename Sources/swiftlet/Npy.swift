@@ -3,8 +3,8 @@ import Swiftlet
 /// NumPy's .npy format, versions 1 to 3 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 ///
 /// Types that NumPy doesn't have are written as ml_dtypes saves them: bfloat16 as `<V2`, the 8-bit floats as `|V1`
-/// (`array.view(ml_dtypes.bfloat16)` gives the numbers back), types of 2 to 6 bits one element a byte (`|u1`, `|i1`, and
-/// `|V1` for the floats). Reading takes them back when the model's input type says what they are.
+/// (`array.view(ml_dtypes.bfloat16)` gives the numbers back), types of 2 to 6 bits one element a byte (`|u1`, `|i1`,
+/// and `|V1` for the floats). Reading takes them back when the model's input type says what they are.
 enum Npy {
   private static let magic: [UInt8] = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
 
@@ -46,7 +46,8 @@ enum Npy {
     case .bool: "|b1"
     case .complex64: "<c8"
     case .complex128: "<c16"
-    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1, .float6e2m3, .float6e3m2:
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .float4e2m1, .float6e2m3,
+      .float6e3m2:
       "|V1"
     case .string: throw SwiftletError(.unsupported, "strings are not written as .npy")
     }

@@ -1,5 +1,6 @@
 """Attention in all its forms, rotary embedding, and the operators of the newest language models."""
 import numpy as np
+from onnx import TensorProto, helper
 
 from cases import BFLOAT16, family
 
@@ -85,3 +86,32 @@ def tensor_scatter(c):
 @family(20)
 def swish(c):
   c.node("Swish", [c.data(c.shape())], since=24, alpha=c.pick([None, 0.5, 2.0]))
+
+
+MODIFICATIONS = {"Tanh": np.tanh, "Abs": np.abs, "Neg": np.negative, "Identity": lambda x: x}
+
+
+@family(40)
+def flex_attention(c):
+  """Groups of query heads, modifications of scores and shares; by the specification's text."""
+  kv_heads = c.integer(1, 3)
+  heads = kv_heads * c.pick([1, 2, 3])
+  n, q, kv, d, v = c.integer(1, 2), c.integer(1, 5), c.integer(1, 6), c.integer(1, 5), c.integer(1, 5)
+  dtype = c.pick([np.float32, np.float32, np.float64, np.float16])
+  x = [c.data(s, dtype, scale=1) for s in ((n, heads, q, d), (n, kv_heads, kv, d), (n, kv_heads, kv, v))]
+  work = TensorProto.DOUBLE if dtype == np.float64 else TensorProto.FLOAT
+  attributes = {"scale": c.pick([None, 0.3])}
+  mods = {}
+  for name in ("score_mod", "prob_mod"):
+    mods[name] = c.pick(list(MODIFICATIONS)) if c.flag() else None
+    if mods[name]:
+      types = [helper.make_tensor_value_info(t, work, [n, heads, q, kv]) for t in ("in", "out")]
+      attributes[name] = helper.make_graph([helper.make_node(mods[name], ["in"], ["out"])], name, types[:1], types[1:])
+  query, key, value = (e.astype(np.float64) for e in x)
+  key, value = (np.repeat(e, heads // kv_heads, axis=1) for e in (key, value))
+  scores = query @ key.swapaxes(-1, -2) * (attributes["scale"] or 1 / np.sqrt(d))
+  scores = MODIFICATIONS[mods["score_mod"] or "Identity"](scores)
+  shares = np.exp(scores - scores.max(-1, keepdims=True))
+  shares = MODIFICATIONS[mods["prob_mod"] or "Identity"](shares / shares.sum(-1, keepdims=True))
+  c.node("FlexAttention", x, domain="ai.onnx.preview", since=1, until=1, form="node", attributes=attributes, constants=(),
+         expect=[(shares @ value).astype(dtype)], tolerance=(1e-2, 5e-3) if dtype == np.float16 else (1e-4, 1e-5))

@@ -38,6 +38,7 @@ UNSIGNED = [np.uint8, np.uint16, np.uint32, np.uint64]
 INTS = SIGNED + UNSIGNED
 BFLOAT16 = ml_dtypes.bfloat16
 FLOAT8 = [ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e4m3fnuz, ml_dtypes.float8_e5m2, ml_dtypes.float8_e5m2fnuz]
+FLOAT6 = [ml_dtypes.float6_e2m3fn, ml_dtypes.float6_e3m2fn]
 NARROW = [ml_dtypes.int4, ml_dtypes.uint4]
 ANY = FLOATS + INTS + [bool, object]
 

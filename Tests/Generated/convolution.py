@@ -64,7 +64,8 @@ def conv_transpose(c):
   strides = attributes["strides"] or [1] * d
   dilations = attributes["dilations"] or [1] * d
   if attributes.get("auto_pad", "").startswith("SAME"):
-    # Outputs have input times stride elements; onnxruntime has fewer where the kernel doesn't reach from one stride to the next.
+    # Outputs have input times stride elements; onnxruntime has fewer where the kernel doesn't reach from one stride to
+    # the next.
     attributes["strides"] = strides = [min(s, (k - 1) * e + 1) for s, k, e in zip(strides, kernel, dilations)]
   if c.chance(0.4):
     attributes["output_padding"] = [c.integer(0, max(s, e) - 1) for s, e in zip(strides, dilations)]
@@ -154,5 +155,5 @@ def col2im(c):
   pads = [c.integer(0, 1) for _ in range(2 * d)]
   image = [(k - 1) * e + c.integer(1, 4) for k, e in zip(block, dilations)]
   columns = [(s + pads[i] + pads[i + d] - (k - 1) * e - 1) // t + 1 for i, (s, k, e, t) in enumerate(zip(image, block, dilations, strides))]
-  x = c.data([c.integer(1, 2), c.integer(1, 2) * int(np.prod(block)), int(np.prod(columns))], c.pick(FLOATS[:2]))
+  x = c.data([c.integer(1, 2), c.integer(1, 2) * int(np.prod(block)), int(np.prod(columns))], c.pick([*FLOATS[:2], *FLOATS[:2], np.int32, bool, np.complex64]))
   c.node("Col2Im", [x, np.array(image, np.int64), np.array(block, np.int64)], strides=strides, dilations=dilations, pads=pads, since=18)

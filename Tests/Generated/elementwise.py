@@ -149,6 +149,15 @@ def unary(c):
   c.node(op, [x], since=since, **kw)
 
 
+@family(20)
+def gelu_and_erf(c):
+  """Gelu of all floats, Erf of integers in the version that has them."""
+  if c.flag():
+    c.node("Gelu", [c.data(c.shape(0, 6), c.pick(FLOATS + [BFLOAT16]))], since=20, approximate=c.pick(["none", "tanh", None]))
+  else:
+    c.node("Erf", [c.data(c.shape(0, 4), c.pick(INTS), scale=9)], since=9, until=12, only="reference")
+
+
 @family(60)
 def clip(c):
   dtype = c.pick(FLOATS + INTS)

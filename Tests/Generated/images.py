@@ -1,4 +1,7 @@
 """Resampling and geometry: Resize, Upsample, GridSample, AffineGrid, NonMaxSuppression."""
+import struct
+import zlib
+
 import numpy as np
 
 from cases import COMMON, family, i64
@@ -51,9 +54,9 @@ def resize(c):
         if roi is not None and roi.size != 2 * len(kept):
           roi = roi.reshape(2, rank)[:, kept].ravel()
   attributes["axes"] = axes = [a % rank for a in axes] if axes and scales is not None else axes
-  # With scales the specification's length_resized is the exact product, as the suite's cases have it; onnxruntime rounds it, and so it
-  # does where the aspect ratio is kept. The reference evaluator knows no negative axes and no loops.
-  # It begins at -0.5 where pytorch_half_pixel says 0 for an output of one element.
+  # With scales the specification's length_resized is the exact product, as the suite's cases have it; onnxruntime
+  # rounds it, and so it does where the aspect ratio is kept. The reference evaluator knows no negative axes and no
+  # loops. It begins at -0.5 where pytorch_half_pixel says 0 for an output of one element.
   exact = scales is None or transform in ("pytorch_half_pixel", "half_pixel_symmetric") or axes is not None and min(axes) < 0
   c.node("Resize", [x, roi, scales, sizes], since=since, attributes=attributes, constants=None if c.flag() else (1, 2, 3),
          only=None if exact else "reference", loops=scales is None and "keep_aspect_ratio_policy" not in attributes)
@@ -96,6 +99,15 @@ def grid_sample(c):
          tolerance=None if dtype == np.float32 else (1e-4, 1e-4))
 
 
+@family(20)
+def grid_sample_complex(c):
+  """Complex numbers: real and imaginary parts by themselves."""
+  x = c.data([c.integer(1, 2), c.integer(1, 2), c.integer(1, 5), c.integer(1, 5)], np.complex64)
+  grid = (c.rng.random([x.shape[0], c.integer(1, 4), c.integer(1, 4), 2]) * 2.4 - 1.2).astype(np.float32)
+  c.node("GridSample", [x, grid], since=20, mode=c.pick(["linear", "nearest"]), padding_mode=c.pick(["zeros", "border"]),
+         align_corners=c.flag(), only="reference")
+
+
 @family(40)
 def affine_grid(c):
   d, n = c.pick([2, 3]), c.integer(1, 3)
@@ -121,3 +133,55 @@ def non_max_suppression(c):
   iou = np.array([c.pick([0.0, 0.3, 0.5, 1.0])], np.float32) if c.chance(0.8) else None
   score = np.array([c.pick([0.0, 0.4])], np.float32) if c.flag() else None
   c.node("NonMaxSuppression", [x, scores, limit, iou, score], since=10, center_point_box=centre, trust="onnxruntime")
+
+
+def png(pixels):
+  """A PNG file of [height, width, 1 or 3] bytes."""
+  h, w, channels = pixels.shape
+  def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+  header = struct.pack(">IIBBBBB", w, h, 8, 2 if channels == 3 else 0, 0, 0, 0)
+  lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+  return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def bmp(pixels):
+  """A BMP file of 24 bits, from the bottom up."""
+  h, w, _ = pixels.shape
+  pad = b"\0" * (-3 * w % 4)
+  lines = b"".join(row[:, ::-1].tobytes() + pad for row in pixels[::-1])
+  return b"BM" + struct.pack("<IHHI", 54 + len(lines), 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, w, h, 1, 24, 0, len(lines), 0, 0, 0, 0) + lines
+
+
+def pnm(pixels, kind):
+  """P1 to P6; bitmaps of what is above 127."""
+  h, w, channels = pixels.shape
+  black = (pixels[..., 0] < 128).astype(np.uint8)
+  head = f"P{kind}\n# a comment\n{w} {h}\n" + ("" if kind in (1, 4) else "255\n")
+  values = black if kind in (1, 4) else pixels
+  if kind < 4:
+    return (head + " ".join(map(str, values.ravel().tolist()))).encode()
+  return head.encode() + (np.packbits(black, axis=1) if kind == 4 else values).tobytes()
+
+
+@family(40)
+def image_decoder(c):
+  h, w = c.integer(1, 9), c.integer(1, 20)
+  kind = c.pick(["png", "png grey", "bmp", 1, 2, 3, 4, 5, 6, "cut off", "no image"])
+  pixels = c.rng.integers(0, 256, (h, w, 1 if kind in ("png grey", 1, 2, 4, 5) else 3)).astype(np.uint8)
+  form = c.pick(["RGB", "BGR", "Grayscale", None])
+  if kind == "bmp":
+    stream = bmp(pixels)
+  elif isinstance(kind, int):
+    stream = pnm(pixels, kind)
+  else:
+    stream = png(pixels) if kind.startswith("png") else pnm(pixels, 6)[: -1] if kind == "cut off" else b"no image"
+  if kind in (1, 4):
+    pixels = np.where(pixels < 128, 0, 255).astype(np.uint8)
+  rgb = np.broadcast_to(pixels, (h, w, 3))
+  grey = (rgb.astype(np.int64) @ [19595, 38470, 7471] + 0x8000) >> 16
+  y = grey[..., None].astype(np.uint8) if form == "Grayscale" else rgb[..., ::-1] if form == "BGR" else rgb
+  if kind in ("cut off", "no image"):
+    # What can't be decoded gives an empty matrix.
+    y = np.zeros((0, 0, y.shape[2]), np.uint8)
+  c.node("ImageDecoder", [np.frombuffer(stream, np.uint8)], since=20, pixel_format=form, dynamic=False, expect=[np.ascontiguousarray(y)])

@@ -7,7 +7,8 @@ ML = "ai.onnx.ml"
 
 
 def ml(c, op, inputs, outputs=1, since=1, until=5, **more):
-  # The reference evaluator's ai.onnx.ml is a sketch: integers stay integers, transforms and targets are missing or swapped.
+  # The reference evaluator's ai.onnx.ml is a sketch: integers stay integers, transforms and targets are missing or
+  # swapped.
   options = {"only": "onnxruntime", **{k: more.pop(k) for k in ("tolerance", "expect") if k in more}}
   c.node(op, inputs, outputs=outputs, domain=ML, since=since, until=until, constants=(), attributes=more, form=c.pick(["node"] * 4 + ["if"]),
          **options)

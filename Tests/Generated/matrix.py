@@ -1,7 +1,7 @@
 """Matrix products, Einsum, determinants, quantised products."""
 import numpy as np
 
-from cases import BFLOAT16, FLOATS, family
+from cases import BFLOAT16, FLOAT8, FLOATS, family
 
 
 @family(140)
@@ -87,3 +87,44 @@ def q_linear_mat_mul(c):
   c.node("QLinearMatMul", [quantized(c, (*batch, m, k), at), scale(), quantized(c, (), at), quantized(c, (k, n), bt), scale(columns),
                            quantized(c, columns, bt), np.asarray(scale() * 50, np.float32), quantized(c, (), at)],
          since=10, tolerance=(0, 1), trust="onnxruntime")
+
+
+def rows_of(a, zero):
+  """Zero points or scales of A as they broadcast: a vector has one for each row."""
+  return zero if zero is None or zero.ndim != 1 else zero[:, None]
+
+
+@family(60)
+def quantized_rows(c):
+  """Zero points and scales for each row of A and each column of B, also N-D ones, and 8-bit floats."""
+  m, k, n = c.integer(1, 6), c.integer(1, 9), c.integer(1, 6)
+  batch = c.shape(0, 2, zero=0, largest=3)
+  rows = c.pick([(), (*batch, m, 1), (m,) if not batch else ()])
+  columns = c.pick([(), (*batch, 1, n), (n,)])
+  types = [np.uint8, np.int8]
+  at, bt, yt = c.pick(types), c.pick(types), c.pick(types)
+  a, b = quantized(c, (*batch, m, k), at), quantized(c, (*batch, k, n), bt)
+  az, bz = quantized(c, rows, at), quantized(c, columns, bt)
+  wide = lambda x: x.astype(np.int64)
+  sums = np.matmul(wide(a) - wide(rows_of(a, az)), wide(b) - wide(bz))
+  if c.flag():
+    return c.node("MatMulInteger", [a, b, az, bz], since=10, expect=[sums.astype(np.int32)])
+  scale = lambda s: np.asarray(c.rng.random(s) * 0.1 + 0.01, np.float32)
+  sa, sb, sy = scale(rows), scale(columns), np.asarray(scale(()) * 30, np.float32)
+  yz = quantized(c, (), yt)
+  y = np.rint(sums * (rows_of(a, sa) * sb / sy)) + wide(yz)
+  info = np.iinfo(yt)
+  c.node("QLinearMatMul", [a, sa, az, b, sb, bz, sy, yz], since=10, expect=[np.clip(y, info.min, info.max).astype(yt)], tolerance=(0, 1))
+
+
+@family(30)
+def float8_mat_mul(c):
+  m, k, n = c.integer(1, 5), c.integer(1, 6), c.integer(1, 5)
+  at, bt, yt = (c.pick(FLOAT8) for _ in range(3))
+  a, b = c.data((m, k), at, scale=1), c.data((k, n), bt, scale=1)
+  scale = lambda: np.asarray(c.rng.random() + 0.2, np.float32)
+  sa, sb, sy = scale(), scale(), scale()
+  wide = lambda x: x.astype(np.float64)
+  y = (np.matmul(wide(a), wide(b)) * np.float64(sa * sb / sy)).astype(np.float32)
+  zero = lambda t: np.asarray(0).astype(t)
+  c.node("QLinearMatMul", [a, sa, zero(at), b, sb, zero(bt), sy, zero(yt)], since=21, expect=[y.astype(yt)], form="node", tolerance=(0.3, 0.1))

@@ -26,7 +26,8 @@ def since_of(attributes, dilated):
   return max(since, dilated) if attributes["dilations"] else since
 
 
-# onnxruntime lacks element types and versions, and the reference evaluator is wrong about ceil_mode, dilations and one-sided padding.
+# onnxruntime lacks element types and versions, and the reference evaluator is wrong about ceil_mode, dilations and
+# one-sided padding.
 
 
 @family(160)
@@ -100,7 +101,8 @@ def max_unpool(c):
   shape = None
   if c.chance(0.4):
     shape = np.array([*x.shape[:2], full[0] + c.integer(0, 2), full[1] + c.integer(0, 2)], np.int64)
-  # Positions are those in the image that the kernel tells, as the suite has it; onnxruntime takes them in the given shape.
+  # Positions are those in the image that the kernel tells, as the suite has it; onnxruntime takes them in the given
+  # shape.
   c.node("MaxUnpool", [x, at, shape], loops=shape is None, kernel_shape=kernel, strides=strides if c.chance(0.8) or strides != [1, 1] else None, since=11)
 
 

@@ -3,7 +3,7 @@ import ml_dtypes
 import numpy as np
 from onnx import helper
 
-from cases import BFLOAT16, FLOAT8, NARROW, family
+from cases import BFLOAT16, FLOAT6, FLOAT8, NARROW, family
 
 TYPES = [np.uint8, np.int8, np.uint16, np.int16, *NARROW]
 
@@ -71,3 +71,26 @@ def dynamic_quantize(c):
   if c.chance(0.1):
     x[...] = 0
   c.node("DynamicQuantizeLinear", [x.astype(np.float32)], outputs=3, since=11, tolerance=(1e-5, 1))
+
+
+@family(40)
+def six_bits(c):
+  """The types of opset 28: casts both ways, quantization, zero points that are added."""
+  s, dtype = c.shape(0, 3, zero=0), c.pick(FLOAT6)
+  x = c.data(s, scale=c.pick([0.5, 3.0, 20.0]))
+  to = int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+  form = c.pick(["from", "to", "quantize", "dequantize"])
+  if form == "to":
+    c.node("Cast", [x.astype(c.pick([np.float32, np.float16, np.float64, BFLOAT16]))], to=to, since=28, form="node", types={0: dtype})
+  elif form == "from":
+    c.node("Cast", [x.astype(dtype)], to=c.pick([1, 10, 11, 7]), since=28, form="node")
+  elif form == "quantize":
+    attributes, t, _ = granularity(c, s)
+    scale = np.asarray(2.0 ** c.rng.integers(-2, 3, t)).astype(np.float32)
+    zero = np.asarray(c.rng.integers(0, 3, t)).astype(dtype) if c.flag() else None
+    attributes["output_dtype"] = None if zero is not None else to
+    c.node("QuantizeLinear", [x, scale, zero], since=28, form="node", attributes=attributes, types={0: dtype})
+  else:
+    attributes, t, _ = granularity(c, s)
+    scale = np.asarray(c.rng.random(t) + 0.05).astype(c.pick([np.float32, np.float16]))
+    c.node("DequantizeLinear", [x.astype(dtype), scale], since=28, form="node", attributes=attributes)

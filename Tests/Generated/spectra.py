@@ -27,12 +27,34 @@ def dft(c):
 
 
 @family(60)
+def dft_exact(c):
+  """Whole numbers, whose transforms have zeros: what stands there is the rounding of the reference evaluator's transform."""
+  n = c.integer(1, c.pick([16, 60, 200]))
+  x = np.asarray(c.rng.integers(-9, 10, [1, n, c.integer(1, 2), 2])).astype(np.float32)
+  inverse = c.flag()
+  c.node("DFT", [x, None, np.array(1, np.int64)], since=20, inverse=inverse, only="reference", loops=False,
+         # Bluestein's algorithm isn't the same to the last bit.
+         tolerance=(1e-6, 1e-7 if n < 50 else 1e-5))
+
+
+@family(40)
+def dft_real(c):
+  """Half spectra and back."""
+  n = c.integer(2, c.pick([9, 40]))
+  dtype = c.pick([np.float32, np.float64])
+  length = np.array(c.integer(2, 24), np.int64) if c.flag() else None
+  x = c.data([c.integer(1, 3), n, 2 if (inverse := c.flag()) else 1], dtype)
+  c.node("DFT", [x, length, np.array(1, np.int64)], since=20, inverse=inverse, onesided=1, only="reference" if inverse else None, loops=not inverse)
+
+
+@family(60)
 def stft(c):
   n, size, step = c.integer(1, 3), c.integer(10, 40), c.integer(1, 5)
   frame = c.integer(2, 9)
-  window = c.data([frame]) if c.chance(0.7) else None
+  dtype = c.pick([np.float32, np.float32, np.float64])
+  window = c.data([frame], dtype) if c.chance(0.7) else None
   parts = c.pick([1, 1, 2])
-  x = c.data([n, size, parts])
+  x = c.data([n, size, parts], dtype)
   c.node("STFT", [x, np.array(step, np.int64), window, np.array(frame, np.int64) if window is None or c.flag() else None],
          onesided=0 if parts == 2 else c.pick([None, 0, 1]), since=17)
 

@@ -328,8 +328,10 @@ def top_k(c):
 @family(50)
 def unique(c):
   s = c.shape(0, 4, zero=0)
-  x = c.data(s, c.pick([np.float32, np.int64, np.int8, object, np.float64]))
-  if x.dtype != object:
+  x = c.data(s, c.pick([np.float32, np.int64, np.int8, object, np.float64, np.complex64]))
+  if x.dtype.kind == "c":
+    x = np.round(x)
+  elif x.dtype != object:
     x = (np.round(x) % 3).astype(x.dtype)
   axis = c.axis(len(s)) if s and c.chance(0.6) else None
   outputs = [True] + [c.chance(0.8) for _ in range(3)]
@@ -348,4 +350,4 @@ def center_crop_pad(c):
   s = c.shape(1, 4, zero=0)
   axes = c.axes(len(s)) if c.flag() else None
   target = [c.integer(1, 8) for _ in (axes or s)]
-  c.node("CenterCropPad", [c.data(s, c.pick(FLOATS + INTS)), np.array(target, np.int64)], axes=axes, since=18)
+  c.node("CenterCropPad", [c.data(s, c.pick(FLOATS + INTS + [bool])), np.array(target, np.int64)], axes=axes, since=18)

@@ -5,10 +5,11 @@ import Kernels
 import Tensors
 import Testing
 
-/// Calls of every operator with attributes and inputs as nobody would write them: each ends in a result or an error that is
-/// ours, in bounded time and memory. A trap here would be a crash in somebody's product.
+/// Calls of every operator with attributes and inputs as nobody would write them: each ends in a result or an error
+/// that is ours, in bounded time and memory. A trap here would be a crash in somebody's product.
 @Suite struct HostileCalls {
-  /// SWIFTLET_HOSTILE=OPERATOR: only that operator, many times; prints its calls, so that the last line is the one that traps.
+  /// SWIFTLET_HOSTILE=OPERATOR: only that operator, many times; prints its calls, so that the last line is the one that
+  /// traps.
   private static let chosen = getenv("SWIFTLET_HOSTILE").map { String(cString: $0) }
 
   @Test func noOperatorTraps() throws {
@@ -171,6 +172,44 @@ import Testing
     Self.refused("Slice", [x, try Tensor(ints: [0]), try Tensor(ints: [1]), try Tensor(ints: [0]), try Tensor(ints: [0])])
     Self.refused("ReverseSequence", [x, try Tensor(ints: [1, 9, 1])], saying: "9")
     Self.refused("TensorScatter", [try Self.floats(1, 2, 3), try Self.floats(1, 1, 3), try Tensor(ints: [5])], version: 24)
+  }
+  @Test func positionsOfNeuralNetworksMustBeInRange() throws {
+    let x = try Self.floats(1, 2, 4, 4), box = try Tensor([Float(0), 0, 2, 2], [1, 4])
+    Self.refused("RoiAlign", [x, box, try Tensor(ints: [1])], saying: "1")
+    Self.refused("RoiAlign", [x, box, try Tensor(ints: [-1])], saying: "-1")
+    let scores = try Self.floats(2, 3)
+    Self.refused("NegativeLogLikelihoodLoss", [scores, try Tensor(ints: [0, 3])], saying: "3")
+    Self.refused("NegativeLogLikelihoodLoss", [scores, try Tensor(ints: [-1, 0])], saying: "-1")
+    Self.refused("SoftmaxCrossEntropyLoss", [scores, try Tensor(ints: [.max, 0])], saying: "\(Int.max)")
+    let steps = try Self.floats(2, 1, 3), w = try Self.floats(1, 4, 3), r = try Self.floats(1, 4, 1)
+    for n in [-1, 3] as [Int32] {
+      Self.refused("LSTM", [steps, w, r, nil, try Tensor(.int32, [n])], ["hidden_size": .int(1)], outputs: 3, saying: "\(n)")
+    }
+    let table = try Self.floats(4, 2), q = try Self.floats(1, 1, 3, 4)
+    for n in [-1, 4] { Self.refused("RotaryEmbedding", [q, table, table, try Tensor([Int64(n), 0, 0], [1, 3])], version: 23, saying: "\(n)") }
+    let kv = try Self.floats(1, 1, 3, 4)
+    for n in [-1, 4] { Self.refused("Attention", [q, kv, kv, nil, nil, nil, try Tensor(ints: [n])], version: 24, saying: "\(n)") }
+    Self.refused("CumSum", [scores, try Tensor([Int64(2)], [])], saying: "2")
+    Self.refused("Compress", [scores, try Tensor([true, true, true])], ["axis": .int(0)], saying: "3")
+    Self.refused("ReverseSequence", [scores, try Tensor(ints: [-1, 1, 1])], saying: "-1")
+    Self.refused("OneHot", [try Tensor(ints: [1]), try Tensor([Int64(-1)], []), try Tensor(ints: [0, 1])], saying: "-1")
+  }
+  @Test func lengthsMustBeSensible() throws {
+    let signal = try Self.floats(1, 8, 1), one = try Tensor([Int64(1)], [])
+    for n in [0, -1, .max] as [Int64] {
+      let length = try Tensor([n], [])
+      Self.refused("DFT", [signal, length], version: 20, saying: "\(n)")
+      Self.refused("STFT", [signal, one, nil, length], saying: "\(n)")
+    }
+    for n in [0, -3] as [Int64] { Self.refused("STFT", [signal, try Tensor([n], []), nil, try Tensor([Int64(4)], [])], saying: "\(n)") }
+    Self.refused("ConstantOfShape", [try Tensor(ints: [2, -1])], saying: "-1")
+    Self.refused("Expand", [try Self.floats(1), try Tensor(ints: [-2])], saying: "-2")
+    Self.refused("BlackmanWindow", [try Tensor([Int64(-1)], [])], saying: "-1")
+    Self.refused("Resize", [try Self.floats(1, 1, 2, 2), nil, nil, try Tensor(ints: [1, 1, -2, 2])], saying: "-2")
+    Self.refused("Col2Im", [try Self.floats(1, 4, 1), try Tensor(ints: [2, 2]), try Tensor(ints: [0, 2])], saying: "0")
+    Self.refused("CenterCropPad", [try Self.floats(2, 2), try Tensor(ints: [1, -1])], saying: "-1")
+    Self.refused("AffineGrid", [try Self.floats(1, 2, 3), try Tensor(ints: [1, 1, 1 << 31, 1 << 31])], version: 20)
+    Self.refused("Upsample", [try Self.floats(1, 1, 2, 2), try Tensor([Float(1), 1, -1, 1])], version: 9)
   }
   @Test func targetsMustFit() throws {
     let x = try Self.floats(2, 3)

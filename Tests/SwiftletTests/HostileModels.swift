@@ -74,19 +74,86 @@ import TestSupport
     let condition = P.field(11, P.value("c", .bool, []))
     #expect(Self.refusal(P.model(branch + Self.x + condition)).contains("nested"))
   }
-  @Test func anEndlessLoopEndsAtItsDeadline() throws {
-    let body = P.field(1, Self.named("go", "Identity", ["c"], ["c2"])) + P.field(1, Self.named("on", "Neg", ["s"], ["s2"]))
+  /// Sequences: the error names the position.
+  @Test(arguments: [("SequenceAt", 2), ("SequenceAt", -3), ("SequenceErase", 2), ("SequenceInsert", 3), ("SequenceInsert", .min)])
+  func positionsInSequencesAreChecked(op: String, position: Int) throws {
+    let inputs = op == "SequenceInsert" ? ["s", "x", "i"] : ["s", "i"]
+    let nodes = [Self.named("make", "SequenceConstruct", ["x", "x"], ["s"]), Self.named("here", op, inputs, [op == "SequenceAt" ? "y" : "t"])]
+      + (op == "SequenceAt" ? [] : [Self.named("last", "SequenceAt", ["t", "zero"], ["y"])])
+    let more = P.field(11, P.value("i", .int64, [])) + (op == "SequenceAt" ? [] : P.field(11, P.value("zero", .int64, [])))
+    let session = try Session(model(P.model(Self.graph(nodes, more))))
+    func scalar(_ n: Int) throws -> Value { .tensor(try Tensor([Int64(n)], [])) }
+    var values: [String: Value] = ["x": .tensor(try Tensor([Float(1), 2])), "i": try scalar(position)]
+    if op != "SequenceAt" { values["zero"] = try scalar(0) }
+    let error = #expect(throws: SwiftletError.self) { try session.run(values) }
+    #expect(error?.node == "here" && error?.message.contains("\(position)") ?? false, "\(error.map { "\($0)" } ?? "")")
+  }
+  /// A name in a subgraph that the graph around it has too is another value, or refused: never the wrong one.
+  @Test func namesInSubgraphsDontReachOut() throws {
+    func branch(_ op: String) -> [UInt8] { P.field(1, Self.named("inner", op, ["x"], ["v"])) + P.field(2, op) + Self.output("v") }
+    let both = Self.subgraph("then_branch", branch("Neg")) + Self.subgraph("else_branch", branch("Abs"))
+    let nodes = [Self.named("outer", "Exp", ["x"], ["v"]), Self.named("if", "If", ["c"], ["w"], both), Self.named("sum", "Sub", ["v", "w"], ["y"])]
+    let bytes = P.model(Self.graph(nodes, P.field(11, P.value("c", .bool, []))))
+    do {
+      let session = try Session(model(bytes))
+      let y = try session.run(["x": .tensor(Tensor([Float(0), 0])), "c": .tensor(Tensor([true], []))])[0].tensor
+      #expect(try y?.doubles() == [1, 1])
+    } catch let e as SwiftletError {
+      #expect(e.message.contains("v"))
+    }
+  }
+  /// A loop that ends when its run is ended.
+  private static func endlessLoop() throws -> (Session, inputs: [String: Value]) {
+    let body = P.field(1, named("go", "Identity", ["c"], ["c2"])) + P.field(1, named("on", "Neg", ["s"], ["s2"]))
       + P.field(11, P.value("i", .int64, [])) + P.field(11, P.value("c", .bool, [])) + P.field(11, P.value("s", .float, [.known(2)]))
       + P.field(12, P.value("c2", .bool, [])) + P.field(12, P.value("s2", .float, [.known(2)]))
     let condition = P.field(11, P.value("go", .bool, []))
-    let session = try Session(model(P.model(Self.graph([Self.named("loop", "Loop", ["", "go", "x"], ["y"], Self.subgraph("body", body))], condition))))
+    let bytes = P.model(graph([named("loop", "Loop", ["", "go", "x"], ["y"], subgraph("body", body))], condition))
+    return (try Session(model(bytes)), ["x": .tensor(try Tensor([Float(1), 2])), "go": .tensor(try Tensor([true], []))])
+  }
+  @Test func anEndlessLoopEndsAtItsDeadline() throws {
+    let (session, inputs) = try Self.endlessLoop()
     do {
-      _ = try session.run(
-        ["x": .tensor(Tensor([Float(1), 2])), "go": .tensor(Tensor([true], []))], deadline: sws_now() + 100_000_000)
+      _ = try session.run(inputs, deadline: sws_now() + 100_000_000)
       Issue.record("the loop ends")
     } catch let e as SwiftletError {
       #expect(e.code == .deadline)
     }
+  }
+  @Test func anEndlessLoopEndsWhenItIsCancelled() throws {
+    let (session, inputs) = try Self.endlessLoop()
+    let cancellation = Cancellation()
+    let waiting = Task.detached {
+      try await Task.sleep(nanoseconds: 50_000_000)
+      cancellation.cancel()
+    }
+    defer { waiting.cancel() }
+    do {
+      _ = try session.run(inputs, cancellation: cancellation)
+      Issue.record("the loop ends")
+    } catch let e as SwiftletError {
+      #expect(e.code == .cancelled)
+    }
+  }
+  /// Two nodes with the same name and no seed draw different numbers, and the same ones in the next run.
+  @Test(arguments: ["Dropout", "Bernoulli", "RandomUniformLike"]) func everyRandomNodeHasItsOwnStream(op: String) throws {
+    let extent = P.field(11, P.value("x", .float, [.known(64)])) + P.field(12, P.value("y", .float, [.unknown]))
+    let more = op == "Dropout" ? ["ratio", "training"] : []
+    let inputs = P.field(11, P.value("ratio", .float, [])) + P.field(11, P.value("training", .bool, []))
+    let nodes = ["a", "b"].map { P.node(op, ["x"] + more, [$0]) } + [P.node("Sub", ["a", "b"], ["y"])]
+    let session = try Session(model(P.model(nodes.flatMap { P.field(1, $0) } + extent + (more.isEmpty ? [] : inputs))))
+    var values: [String: Value] = ["x": .tensor(try Tensor([Float](repeating: 0.5, count: 64)))]
+    if !more.isEmpty {
+      values["ratio"] = .tensor(try Tensor([Float(0.5)], []))
+      values["training"] = .tensor(try Tensor([true], []))
+    }
+    func difference() throws -> [Double] {
+      let y = try #require(try session.run(values)[0].tensor)
+      return try y.doubles()
+    }
+    let first = try difference()
+    #expect(first.count { $0 != 0 } > 16)
+    #expect(try difference() == first)
   }
   @Test func aRandomNodeInALoopGoesOn() throws {
     func random(_ output: String) -> [UInt8] {

@@ -1,6 +1,9 @@
 import Foundation
+import Swiftlet
 import TestSupport
 import Testing
+
+@testable import SwiftletTool
 
 /// `swiftlet test`
 @Suite struct TestCommandTests {
@@ -48,6 +51,18 @@ import Testing
     let r = try tool("test", "suite")
     #expect(r.output.contains("FAILED  node/strict"))
     #expect(lastLine(r) == "1 passed, 1 failed, 0 skipped")
+  }
+
+  /// --shapes: what inference says of a run is held against what the run gave.
+  @Test func shapesThatDisagreeAreTold() throws {
+    let relu = try model(Proto.relu()), x = Value.tensor(try Tensor([Float(-1), 3], [1, 2]))
+    try TestShapes.check(relu, ["x": x], [x])
+    for wrong in [try Tensor([Float(0), 3], [2, 1]), try Tensor([Float(0), 3]), try Tensor([Int64(0), 3], [1, 2])] {
+      let mismatch = #expect(throws: Mismatch.self) { try TestShapes.check(relu, ["x": x], [.tensor(wrong)]) }
+      #expect(mismatch?.reason.contains("inference says") ?? false)
+    }
+    // A dimension of one size throughout the run: the name stands for it.
+    #expect(throws: Mismatch.self) { try TestShapes.check(relu, ["x": x], [.tensor(Tensor([Float](repeating: 0, count: 4), [2, 2]))]) }
   }
 
   @Test func noCasesIsAnError() throws {

@@ -98,7 +98,8 @@ bool swk_cast(swk_level level, swk_element_type from, const void *src, swk_eleme
     if (kf == HALF) widen(p, first, m), p = first;
     else if (kf == NARROW) swk_narrow_decode(from, p, first, m), p = first;
     else if (kf == PACKED_INTEGER) swk_unpack(p, first, m, (int)from_bits, wide_from == SWK_T_I8), p = first;
-    else if (kf == PACKED_FLOAT) swk_unpack(p, bytes, m, (int)from_bits, false), swk_narrow_decode(from, bytes, first, m), p = first;
+    else if (kf == PACKED_FLOAT)
+      swk_unpack(p, bytes, m, (int)from_bits, false), swk_narrow_decode(from, bytes, first, m), p = first;
 
     uint8_t *out = (uint8_t *)dst + i * to_bits / 8;
     if (kt == NATIVE) {

@@ -27,7 +27,7 @@ typedef struct {
   size_t padded;
 } swk_fourier;
 
-/// Transforms x in place, unscaled. scratch: complex numbers, `length` of them (2 padded for Bluestein's algorithm) and the
-/// greatest radix.
+/// Transforms x in place, unscaled. scratch: complex numbers, `length` of them (2 padded for Bluestein's algorithm) and
+/// the greatest radix.
 void swk_fourier_run(const swk_fourier *f, bool inverse, void *x, void *scratch);
 #endif

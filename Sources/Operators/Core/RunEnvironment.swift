@@ -92,8 +92,8 @@ public final class RunEnvironment {
     streams.removeAll(keepingCapacity: true)
   }
 
-  /// The number of the node's stream, from 1 on in the order of first use, and the place from which the node reads it now;
-  /// from `count` behind that the next time.
+  /// The number of the node's stream, from 1 on in the order of first use, and the place from which the node reads it
+  /// now; from `count` behind that the next time.
   func advance(_ node: KernelContext, by count: UInt64) -> (stream: UInt64, start: UInt64) {
     let (number, start) = streams[ObjectIdentifier(node)] ?? (UInt64(streams.count) + 1, 0)
     streams[ObjectIdentifier(node)] = (number, start &+ count)

@@ -1,5 +1,6 @@
-/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011): four random words for
-/// each counter, independent of all others, so that any part of a stream can be made anywhere. A key has 2^64 streams.
+/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011): four random words
+/// for each counter, independent of all others, so that any part of a stream can be made anywhere. A key has 2^64
+/// streams.
 struct Philox {
   let key: UInt64
   var stream: UInt64 = 0

@@ -1,7 +1,7 @@
 import Tensors
 
-/// ImageDecoder: an encoded image as [height, width, channels]. BMP and PNM are read here; JPEG, JPEG 2000, PNG, TIFF and
-/// WebP by their usual libraries (libturbojpeg, libopenjp2, libpng16, libtiff, libwebp), loaded when first needed.
+/// ImageDecoder: an encoded image as [height, width, channels]. BMP and PNM are read here; JPEG, JPEG 2000, PNG, TIFF
+/// and WebP by their usual libraries (libturbojpeg, libopenjp2, libpng16, libtiff, libwebp), loaded when first needed.
 enum ImageDecoder {
   static let definitions = [
     OperatorDefinition(
@@ -17,7 +17,8 @@ enum ImageDecoder {
           var pixels: UnsafeMutablePointer<UInt8>?
           var grey: Tensor?
           var size = (width: 0, height: 0)
-          try decode(EncodedImage(bytes: UnsafeRawBufferPointer(start: x.data, count: x.count))) { width, height in
+          let image = EncodedImage(bytes: UnsafeRawBufferPointer(start: x.data, count: x.count))
+          func memory(_ width: Int, _ height: Int) throws -> UnsafeMutablePointer<UInt8> {
             guard width > 0, height > 0, width < 1 << 20, height < 1 << 20 else {
               throw SwiftletError(.runtime, "an image of \(width) x \(height) pixels")
             }
@@ -27,6 +28,13 @@ enum ImageDecoder {
             rgb.data.initializeMemory(as: UInt8.self, repeating: 0, count: rgb.count)
             pixels = rgb.pointer(UInt8.self)
             return rgb.pointer(UInt8.self)
+          }
+          do {
+            try decode(image, memory)
+          } catch let e as SwiftletError where e.code == .runtime {
+            // The specification's answer to damaged images and to what is none.
+            _ = try r.output(0, .uint8, [0, 0, channels])
+            return
           }
           guard let pixels else { throw SwiftletError(.internal, "no image was decoded") }
           let count = size.width * size.height
@@ -66,7 +74,7 @@ enum ImageDecoder {
       return try JPEG2000Library.decode(image, allocate)
     }
     if image.starts([0x42, 0x4d]) { return try bmp(image, allocate) }
-    if image.starts([0x50, 0x35]) || image.starts([0x50, 0x36]) { return try pnm(image, allocate) }
+    if image.starts([0x50]), (0x31...0x36).contains(try image.byte(1)) { return try pnm(image, allocate) }
     throw SwiftletError(.runtime, "the bytes are no image of a known format")
   }
 
@@ -94,11 +102,12 @@ enum ImageDecoder {
     }
   }
 
-  /// Binary PGM and PPM of 8 bits.
+  /// PBM, PGM and PPM, as text (P1 to P3) and binary (P4 to P6); samples of up to 16 bits are scaled to 8.
   private static func pnm(_ image: EncodedImage, _ allocate: Allocate) throws {
-    let channels = image.starts([0x50, 0x36]) ? 3 : 1
+    let kind = Int(try image.byte(1)) - 0x30
+    let isText = kind < 4, isBitmap = kind % 3 == 1, channels = kind % 3 == 0 ? 3 : 1
     var at = 2
-    func number() throws -> Int {
+    func number(digits: Int = 8) throws -> Int {
       while true {
         let c = try image.byte(at)
         if c == 0x23 {
@@ -109,18 +118,36 @@ enum ImageDecoder {
         at += 1
       }
       var n = 0
-      while case let c = try image.byte(at), (0x30...0x39).contains(c), n < 1 << 24 {
-        n = n * 10 + Int(c) - 0x30
+      for _ in 0..<digits where at < image.bytes.count && (0x30...0x39).contains(image.bytes[at]) {
+        n = n * 10 + Int(image.bytes[at]) - 0x30
         at += 1
       }
       return n
     }
-    let (width, height, most) = (try number(), try number(), try number())
-    guard most == 255 else { throw SwiftletError(.unsupported, "a PNM with a greatest value of \(most)") }
-    at += 1
-    let y = try allocate(width, height)
-    for i in 0..<width * height {
-      for k in 0..<3 { y[3 * i + k] = try image.byte(at + i * channels + (channels == 3 ? k : 0)) }
+    let width = try number(), height = try number(), most = isBitmap ? 1 : try number()
+    guard (1...65535).contains(most) else { throw SwiftletError(.runtime, "a PNM with a greatest value of \(most)") }
+    if !isText { at += 1 }
+    let y = try allocate(width, height), bytes = most > 255 ? 2 : 1
+    for row in 0..<height {
+      for column in 0..<width {
+        for k in 0..<channels {
+          var v: Int
+          if isText {
+            v = try number(digits: isBitmap ? 1 : 8)
+          } else if isBitmap {
+            v = Int(try image.byte(at + column / 8) >> UInt8(7 - column % 8) & 1)
+          } else {
+            v = Int(try image.byte(at))
+            if bytes == 2 { v = v << 8 | Int(try image.byte(at + 1)) }
+            at += bytes
+          }
+          // In bitmaps 1 is black.
+          if isBitmap { v = 1 - v }
+          let level = UInt8(clamping: (v * 255 + most / 2) / most)
+          for c in (channels == 3 ? k...k : 0...2) { y[(row * width + column) * 3 + c] = level }
+        }
+      }
+      if isBitmap, !isText { at += (width + 7) / 8 }
     }
   }
 }

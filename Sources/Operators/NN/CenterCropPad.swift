@@ -6,8 +6,8 @@ enum CenterCropPad {
   static let definitions = [
     OperatorDefinition(
       "CenterCropPad", since: [18], inputs: [.required("input_data", "T"), .required("shape", "Tind")],
-      outputs: [.required("output_data", "T")], types: ["T": [.numeric, .bool, .complex, .string], "Tind": .indices], attributes: [.ints("axes")],
-      takesHalf: true, exactness: .exact,
+      outputs: [.required("output_data", "T")],
+      types: ["T": [.numeric, .bool, .complex, .string], "Tind": .indices], attributes: [.ints("axes")], takesHalf: true, exactness: .exact,
       infer: { c in
         guard let x = c.shape(0) else { return c.set(0, c.elementType(0), nil) }
         let axes = try axes(c, x.count)
@@ -31,8 +31,12 @@ enum CenterCropPad {
 
   private static func run(_ r: RunContext, _ c: KernelContext) throws {
     let x = try r.input(0)
+    let sizes = try r.input(1).ints(), axes = try axes(c, x.rank)
+    let fits = sizes.count == axes.count && sizes.allSatisfy { $0 >= 0 }
+    try checkShape(fits, "the sizes \(sizes) for \(axes.count) axes")
     var target = x.shape
-    for (a, n) in zip(try axes(c, x.rank), try r.input(1).ints()) { target[a] = n }
+    for (a, n) in zip(axes, sizes) { target[a] = n }
+    let count = try Checked.count(target)
     let from = Broadcast.strides(of: x.shape), to = Broadcast.strides(of: target)
     var common = x.shape, start = 0, place = 0
     for d in 0..<x.rank {
@@ -40,7 +44,6 @@ enum CenterCropPad {
       start += max(0, x.shape[d] - target[d]) / 2 * from[d]
       place += max(0, target[d] - x.shape[d]) / 2 * to[d]
     }
-    let count = try Checked.count(target)
     try Movement.run(r, [x, PadOperator.zero(r, x.type, 0)], target) { source, out, size in
       if common != target { try StridedCopy.fill(out, with: source[1], count, elementSize: size, pool: r.pool) }
       guard !common.contains(0) else { return }

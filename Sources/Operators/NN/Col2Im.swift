@@ -63,7 +63,10 @@ enum Col2Im {
           out.update(repeating: .zero, count: plane * parts)
           targets.withUnsafeBufferPointer { targets in
             for i in 0..<taps * places where targets[i] >= 0 {
-              for p in 0..<parts { out[targets[i] * parts + p] = plus(out[targets[i] * parts + p], from[i * parts + p]) }
+              for p in 0..<parts {
+                let at = targets[i] * parts + p
+                out[at] = plus(out[at], from[i * parts + p])
+              }
             }
           }
         }

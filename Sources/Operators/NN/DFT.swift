@@ -21,8 +21,8 @@ enum DFT {
 
   /// Lengths beyond this are refused: nobody means them.
   private static let limit = 1 << 28
-  /// Transforms of float are computed in double and rounded once, as NumPy does, but for the inverse: that one it computes in
-  /// float, and so what stands in expected results for zero is float's rounding noise.
+  /// Transforms of float are computed in double and rounded once, as NumPy does, but for the inverse: that one it
+  /// computes in float, and so what stands in expected results for zero is float's rounding noise.
   private static func computed(_ type: ElementType, isComplexInverse: Bool) -> ElementType {
     isComplexInverse && type == .float ? .float : .double
   }
@@ -109,7 +109,8 @@ enum DFT {
     }
   }
 
-  /// Calls `body` for each of `count` lines with memory for `length` complex numbers of the type W, and what transforms these.
+  /// Calls `body` for each of `count` lines with memory for `length` complex numbers of the type W, and what transforms
+  /// these.
   private static func lines<W: KernelScalar>(
     _ count: Int, _ length: Int, _: W.Type, _ r: RunContext,
     _ body: (_ k: Int, _ line: UnsafeMutablePointer<W>, _ transform: (_ inverse: Bool) -> Void) throws -> Void

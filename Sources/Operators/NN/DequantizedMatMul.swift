@@ -1,7 +1,8 @@
 import Kernels
 import Tensors
 
-/// QLinearMatMul in double: for 8-bit floats, and for scales that integer sums can't take: one for each row of A, or N-D ones.
+/// QLinearMatMul in double: for 8-bit floats, and for scales that integer sums can't take: one for each row of A, or
+/// N-D ones.
 enum DequantizedMatMul {
   static func isDue(_ r: RunContext) throws -> Bool {
     let columns = try r.input(3).rank > 1 ? try r.input(3).shape.last ?? 1 : 1
@@ -25,7 +26,8 @@ enum DequantizedMatMul {
     try Binary.apply(.multiply, .float, scales[0].data, rows, scales[1].data, columns, to: factor.data, shape)
     try Binary.apply(.divide, .float, factor.data, shape, scales[2].data, last, to: factor.data, shape)
     let wide = try Quantization.converted(r, factor, to: .double)
-    try Binary.apply(.multiply, .double, product.data, y.shape, wide.data, shape, to: product.data, y.shape, pool: r.pool)
+    try Binary.apply(
+      .multiply, .double, product.data, y.shape, wide.data, shape, to: product.data, y.shape, pool: r.pool)
     try finish(product, to: y, r)
   }
 

@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Dropout: the input itself in inference; in training mode elements are dropped with probability `ratio` and the others
-/// scaled by 1 / (1 - ratio). The mask tells which ones stay.
+/// Dropout: the input itself in inference; in training mode elements are dropped with probability `ratio` and the
+/// others scaled by 1 / (1 - ratio). The mask tells which ones stay.
 enum Dropout {
   static let definitions = [
     definition([1, 6], [.float("ratio", 0.5), .int("is_test", 0), .optional(.ints, "consumed_inputs")], mask: "T"),

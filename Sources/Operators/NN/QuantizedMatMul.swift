@@ -1,7 +1,8 @@
 import Kernels
 import Tensors
 
-/// MatMulInteger, QLinearMatMul, and what ONNX Runtime makes of them: MatMulIntegerToFloat, DynamicQuantizeMatMul, QGemm.
+/// MatMulInteger, QLinearMatMul, and what ONNX Runtime makes of them: MatMulIntegerToFloat, DynamicQuantizeMatMul,
+/// QGemm.
 enum QuantizedMatMul {
   private static let bytes = TypeSet(.int8, .uint8)
 
@@ -26,8 +27,10 @@ enum QuantizedMatMul {
       ],
       outputs: [.required("y", "T3")],
       types: [
-        "T1": [bytes, .float8s], "T2": [bytes, .float8s], "T3": [bytes, .float8s], "TS": TypeSet(.float, .float16, .bfloat16),
-      ], exactness: .rounding, infer: { $0.set(0, $0.elementType(7), try MatMul.outputShape($0.shape(0), $0.shape(3))) },
+        "T1": [bytes, .float8s], "T2": [bytes, .float8s], "T3": [bytes, .float8s],
+        "TS": TypeSet(.float, .float16, .bfloat16),
+      ], exactness: .rounding,
+      infer: { $0.set(0, $0.elementType(7), try MatMul.outputShape($0.shape(0), $0.shape(3))) },
       kernel: { c in
         let packed = packing(c, b: 3, zero: 5)
         return { r in
@@ -124,8 +127,11 @@ enum QuantizedMatMul {
     c.constant(b) != nil && (!c.hasInput(zero) || c.constant(zero) != nil) ? Lazily() : nil
   }
 
-  /// The zero points of an operand: one, or one for each row of A or column of B, in `target`, to which `shape` broadcasts.
-  private static func zeros(_ t: Tensor?, _ shape: [Int], _ target: [Int], _ r: RunContext) throws -> (Int32, UnsafeRawPointer?) {
+  /// The zero points of an operand: one, or one for each row of A or column of B, in `target`, to which `shape`
+  /// broadcasts.
+  private static func zeros(
+    _ t: Tensor?, _ shape: [Int], _ target: [Int], _ r: RunContext
+  ) throws -> (Int32, UnsafeRawPointer?) {
     guard let t else { return (0, nil) }
     if t.count == 1 { return (Int32(truncatingIfNeeded: try t.ints()[0]), nil) }
     let all = try r.scratch(Checked.count(target))
@@ -140,7 +146,7 @@ enum QuantizedMatMul {
   ) throws {
     let operands = try Operands(a.shape, b.shape, formA, formB)
     let (sa, sb) = operands.strides
-    let (bz, bzs) = try zeros(bZero, bZero?.shape ?? [], b.shape.dropLast(2) + [b.rank > 1 ? operands.n : 1], r)
+    let (bz, bzs) = try zeros(bZero, bZero?.shape ?? [], b.rank > 1 ? b.shape.dropLast(2) + [1, operands.n] : [1], r)
     let pack = try packed?.get { () -> PackedMatrix? in
       guard b.rank >= 2, b.shape.dropLast(2).allSatisfy({ $0 == 1 }) else { return nil }
       defer { b.forget() }
@@ -148,7 +154,8 @@ enum QuantizedMatMul {
         .b, rows: operands.k, columns: operands.n, integers: b.data, signed: b.type == .int8, rowStride: sb.row,
         columnStride: sb.column, zero: bz, zeros: bzs, pool: r.pool)
     } ?? nil
-    let (az, azs) = try zeros(aZero, aZero.map { DequantizedMatMul.perRow($0, of: a) } ?? [], a.shape.dropLast() + [1], r)
+    let rows = aZero.map { DequantizedMatMul.perRow($0, of: a) } ?? []
+    let (az, azs) = try zeros(aZero, rows, a.shape.dropLast() + [1], r)
     let k = max(operands.k, 1), sizeOfB = max(k * operands.n, 1)
     try operands.forEachProduct { i, j, c in
       try r.checkCancelled()
@@ -215,7 +222,8 @@ enum QuantizedMatMul {
 
 /// Sums of products of quantised numbers made quantised numbers again.
 enum Requantize {
-  /// y = saturate(round(sums * scale) + zero); a scale for all, or for each of the channels in [outer, channels, inner].
+  /// y = saturate(round(sums * scale) + zero); a scale for all, or for each of the channels in [outer, channels,
+  /// inner].
   static func run(
     _ sums: UnsafePointer<Int32>, to y: Tensor, scale: [Double], zero: Int, channels: Int, inner: Int, _ pool: ThreadPool
   ) throws {

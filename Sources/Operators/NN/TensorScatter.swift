@@ -1,7 +1,8 @@
 import Kernels
 import Tensors
 
-/// TensorScatter: writes rows into a cache along an axis, for each sequence from its own index on; `circular` wraps around.
+/// TensorScatter: writes rows into a cache along an axis, for each sequence from its own index on; `circular` wraps
+/// around.
 enum TensorScatter {
   static let definitions = [
     OperatorDefinition(
@@ -31,24 +32,14 @@ enum TensorScatter {
       throw SwiftletError(.runtime, "write index \(i) is out of range for \(length) rows")
     }
     let outer = cache.shape[1..<axis].reduce(1, *), inner = cache.shape[(axis + 1)...].reduce(1, *)
-    if cache.type == .string {
-      var strings = cache.strings
+    try Movement.run(r, [cache, update], cache.shape) { source, to, size in
+      let bytes = inner * size
+      to.copyMemory(from: source[0], byteCount: cache.count * size)
       for o in 0..<batch * outer {
         for j in 0..<count {
           let row = (indices[o / outer] + j) % length
-          for i in 0..<inner { strings[(o * length + row) * inner + i] = update.strings[(o * count + j) * inner + i] }
+          (to + (o * length + row) * bytes).copyMemory(from: source[1] + (o * count + j) * bytes, byteCount: bytes)
         }
-      }
-      return try r.setOutput(0, Tensor(strings: strings, cache.shape))
-    }
-    let bits = inner * cache.type.bits
-    guard bits % 8 == 0 else { throw SwiftletError(.unsupported, "TensorScatter of rows that don't fill bytes") }
-    let y = try r.output(0)
-    y.data.copyMemory(from: cache.data, byteCount: cache.byteCount)
-    for o in 0..<batch * outer {
-      for j in 0..<count {
-        let row = (indices[o / outer] + j) % length
-        (y.data + (o * length + row) * bits / 8).copyMemory(from: update.data + (o * count + j) * bits / 8, byteCount: bits / 8)
       }
     }
   }

@@ -16,27 +16,54 @@ enum NonZeroOperators {
     kernel: { _ in
       { r in
         let x = try r.input(0)
-        let found = try positions(r, x)
-        let y = try r.output(0, .int64, [x.rank, found.count])
-        let p = y.pointer(Int64.self)
-        let strides = Broadcast.strides(of: x.shape)
-        for (k, stride) in strides.enumerated() {
-          for (i, at) in found.enumerated() { p[k * found.count + i] = Int64(at / stride % x.shape[k]) }
-        }
+        let flags = try flags(r, x)
+        let p = UnsafePointer(flags.pointer(UInt8.self))
+        var count = 0
+        for i in 0..<x.count { count &+= p[i] == 0 ? 0 : 1 }
+        let y = try r.output(0, .int64, [x.rank, count])
+        if x.rank > 0 { coordinates(p, x.shape, count, y.pointer(Int64.self)) }
       }
     })
 
-  private static func positions(_ r: RunContext, _ x: Tensor) throws -> [Int] {
-    if x.type == .string { return x.strings.indices.filter { !x.strings[$0].isEmpty } }
-    let flags: Tensor
-    if x.type == .bool {
-      flags = x
-    } else {
-      flags = try r.temporary(.bool, x.shape)
-      try Cast.apply(x.type, x.data, to: .bool, flags.data, x.count, pool: r.pool)
+  /// The coordinates [rank, count] of the `count` elements that aren't 0.
+  private static func coordinates(
+    _ p: UnsafePointer<UInt8>, _ shape: [Int], _ count: Int, _ out: UnsafeMutablePointer<Int64>
+  ) {
+    let rank = shape.count, n = shape[rank - 1], last = out + (rank - 1) * count
+    let strides = Broadcast.strides(of: Array(shape.dropLast()))
+    var at = 0, row = 0
+    while at < count {
+      let start = at
+      var j = 0
+      while j < n, at < count {
+        last[at] = Int64(j)
+        at &+= p[row &* n &+ j] == 0 ? 0 : 1
+        j &+= 1
+      }
+      if at > start {
+        for d in 0..<rank - 1 {
+          (out + d * count + start).update(repeating: Int64(row / strides[d] % shape[d]), count: at - start)
+        }
+      }
+      row &+= 1
     }
-    let p = flags.data.assumingMemoryBound(to: UInt8.self)
-    return (0..<x.count).filter { p[$0] != 0 }
+  }
+
+  /// Whether each element isn't 0.
+  private static func flags(_ r: RunContext, _ x: Tensor) throws -> Tensor {
+    if x.type == .bool { return x }
+    if x.type == .string { return try Tensor(x.strings.map { !$0.isEmpty }, x.shape) }
+    let flags = try r.temporary(.bool, x.shape)
+    guard x.type.isComplex else {
+      try Cast.apply(x.type, x.data, to: .bool, flags.data, x.count, pool: r.pool)
+      return flags
+    }
+    // A complex number has two parts.
+    let parts = try r.temporary(.bool, [x.count, 2])
+    try Cast.apply(x.type == .complex64 ? .float : .double, x.data, to: .bool, parts.data, 2 * x.count, pool: r.pool)
+    let p = parts.pointer(UInt8.self), f = flags.pointer(UInt8.self)
+    for i in 0..<x.count { f[i] = p[2 * i] | p[2 * i + 1] }
+    return flags
   }
 
   private static let compress = OperatorDefinition(

@@ -25,7 +25,7 @@ enum OneHotOperator {
           let axis = try Checked.axis(axis, rank: x.rank + 1)
           var shape = x.shape
           shape.insert(depth, at: axis)
-          let indices = try x.type.isInteger ? x.ints() : x.doubles().map { try Checked.int($0, "an index") }
+          let indices = try Self.indices(x)
           let inner = try Checked.count(Array(x.shape[axis...]))
           let count = try Checked.count(shape)
           try Movement.run(r, [values], shape) { from, to, size in
@@ -38,6 +38,12 @@ enum OneHotOperator {
         }
       })
   ]
+
+  /// As integers; what is too great for one is out of range too.
+  private static func indices(_ x: Tensor) throws -> [Int] {
+    if x.type == .uint64 { return x.elements(UInt64.self).map { Int(clamping: $0) } }
+    return try x.type.isInteger ? x.ints() : x.doubles().map { try Checked.int($0, "an index") }
+  }
 
   private static func depth(_ t: Tensor) throws -> Int {
     let n = try t.type.isInteger ? t.int() : Checked.int(t.scalar(), "depth")

@@ -30,11 +30,13 @@ enum RangeOperator {
           case .int16: fill(y.pointer(Int16.self), try Int16(clamping: start.int()), try Int16(clamping: delta.int()), n)
           case .double:
             let (s, d) = try (start.scalar(), delta.scalar())
-            for i in 0..<n { y.pointer(Double.self)[i] = s + Double(i) * d }
+            let p = y.pointer(Double.self)
+            r.pool.parallel(over: n, grain: 65536) { range in for i in range { p[i] = s + Double(i) * d } }
           default:
             let (s, d) = try (start.scalar(), delta.scalar())
             let wide = y.type == .float ? y : try r.temporary(.float, [n])
-            for i in 0..<n { wide.pointer(Float.self)[i] = Float(s) + Float(i) * Float(d) }
+            let p = wide.pointer(Float.self), start = Float(s), step = Float(d)
+            r.pool.parallel(over: n, grain: 65536) { range in for i in range { p[i] = start + Float(i) * step } }
             if y.type != .float { try Cast.apply(.float, wide.data, to: y.type, y.data, n, pool: r.pool) }
           }
         }

@@ -50,19 +50,23 @@ enum ScatterOperators {
   }
   /// Where each element of the indices' shape goes.
   private static func offsets(_ indices: [Int64], _ shape: [Int], _ axis: Int, _ data: [Int]) -> [Int64] {
-    let strides = Broadcast.strides(of: data)
-    var position = [Int](repeating: 0, count: shape.count)
-    return indices.map { index in
-      var offset = Int(index) &* strides[axis]
-      for k in shape.indices where k != axis { offset &+= position[k] &* strides[k] }
-      var k = shape.count - 1
-      while k >= 0 {
-        position[k] += 1
-        if position[k] < shape[k] { break }
-        position[k] = 0
-        k -= 1
+    let strides = Broadcast.strides(of: data), last = shape.count - 1, n = shape[last]
+    let step = strides[axis], column = axis == last ? 0 : 1
+    var position = [Int](repeating: 0, count: shape.count), base = 0
+    return [Int64](unsafeUninitializedCapacity: indices.count) { out, filled in
+      filled = indices.count
+      for row in 0..<(n == 0 ? 0 : indices.count / n) {
+        for j in 0..<n { out[row &* n &+ j] = Int64(base &+ Int(indices[row &* n &+ j]) &* step &+ j &* column) }
+        var k = last - 1
+        while k >= 0 {
+          position[k] += 1
+          if k != axis { base += strides[k] }
+          if position[k] < shape[k] { break }
+          if k != axis { base -= position[k] * strides[k] }
+          position[k] = 0
+          k -= 1
+        }
       }
-      return Int64(offset)
     }
   }
 
@@ -118,6 +122,10 @@ enum ScatterOperators {
     switch y.type {
     case .float: floats(y.pointer(Float.self), u.data, reduction, n, rows)
     case .double: floats(y.pointer(Double.self), u.data, reduction, n, rows)
+    case .complex64 where reduction == .add:
+      floats(y.data.assumingMemoryBound(to: Float.self), u.data, reduction, 2 * n, rows)
+    case .complex128 where reduction == .add:
+      floats(y.data.assumingMemoryBound(to: Double.self), u.data, reduction, 2 * n, rows)
     case .int64: integers(y.pointer(Int64.self), u.data, reduction, n, rows)
     case .int32: integers(y.pointer(Int32.self), u.data, reduction, n, rows)
     case .int16: integers(y.pointer(Int16.self), u.data, reduction, n, rows)

@@ -42,16 +42,18 @@ enum TopKOperator {
           shape[axis] = k
           let indices = try r.output(1, .int64, shape)
           let inner = try Checked.count(Array(x.shape[(axis + 1)...]))
-          var keys = try OrderedKeys.of(x)
-          if !largest { for i in keys.indices { keys[i] = ~keys[i] } }
+          let source = try OrderedKeys.readable(x), flip: Int64 = largest ? 0 : -1
           let p = indices.pointer(Int64.self)
           if k > 0 {
-            keys.withUnsafeBufferPointer { keys in
-              r.pool.parallel(over: x.count / n, grain: max(1, (1 << 14) / n)) { lines in
-                var heap = Heap(k)
+            r.pool.parallel(over: x.count / n, grain: max(1, (1 << 14) / n)) { lines in
+              var heap = Heap(k)
+              var keys = [Int64](repeating: 0, count: n)
+              keys.withUnsafeMutableBufferPointer { keys in
+                guard let base = keys.baseAddress else { return }
                 for line in lines {
                   let (o, i) = (line / inner, line % inner)
-                  heap.select(n) { keys[(o * n + $0) * inner + i] }
+                  OrderedKeys.fill(source, from: o * n * inner + i, step: inner, n, flip: flip, to: base)
+                  heap.select(base, n)
                   for (j, found) in heap.entries.enumerated() { p[(o * k + j) * inner + i] = Int64(found.index) }
                 }
               }
@@ -78,16 +80,17 @@ enum TopKOperator {
 
     private static func isWorse(_ a: Entry, _ b: Entry) -> Bool { a.key < b.key || (a.key == b.key && a.index > b.index) }
 
-    mutating func select(_ n: Int, _ key: (Int) -> Int64) {
+    /// - Parameter keys: n of them, n >= k.
+    mutating func select(_ keys: UnsafePointer<Int64>, _ n: Int) {
       entries.removeAll(keepingCapacity: true)
-      for i in 0..<n {
-        let entry = (key: key(i), index: i)
-        if entries.count < k {
-          entries.append(entry)
-          if entries.count == k { for j in stride(from: k / 2 - 1, through: 0, by: -1) { sink(j) } }
-        } else if entry.key > entries[0].key {
-          entries[0] = entry
+      for i in 0..<k { entries.append((keys[i], i)) }
+      if k < n {
+        for j in stride(from: k / 2 - 1, through: 0, by: -1) { sink(j) }
+        var least = entries[0].key
+        for i in k..<n where keys[i] > least {
+          entries[0] = (keys[i], i)
           sink(0)
+          least = entries[0].key
         }
       }
       entries.sort { Self.isWorse($1, $0) }

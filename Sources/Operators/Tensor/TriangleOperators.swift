@@ -17,22 +17,30 @@ enum TriangleOperators {
         let upper = try c.bool("upper")
         return { r in
           let x = try r.input(0)
-          guard let size = x.type.size, x.rank >= 2 else { throw SwiftletError(.unsupported, "Trilu of \(x.type.name)") }
-          let k = try r.optionalInput(1)?.int() ?? 0
-          let y = try r.output(0)
+          guard x.rank >= 2 else { throw SwiftletError(.shape, "a matrix is due, not \(x.shape)") }
+          let k = try r.optionalInput(1)?.int() ?? 0, isString = x.type == .string
           let (rows, columns) = (x.shape[x.rank - 2], x.shape[x.rank - 1])
-          if x.count == 0 { return }
           let diagonal = min(max(k, -rows), columns)
-          r.pool.parallel(over: x.count / columns, grain: max(1, (1 << 16) / (columns * size))) { range in
-            for row in range {
-              // Columns from `at` on belong to the upper triangle; the diagonal belongs to both.
-              let at = row % rows + diagonal
-              let cut = min(max(upper ? at : at + 1, 0), columns)
-              let from = x.data + row * columns * size
-              let to = y.data + row * columns * size
-              let (keep, clear) = upper ? (cut..<columns, 0..<cut) : (0..<cut, cut..<columns)
-              if from != to { (to + keep.lowerBound * size).copyMemory(from: from + keep.lowerBound * size, byteCount: keep.count * size) }
-              (to + clear.lowerBound * size).initializeMemory(as: UInt8.self, repeating: 0, count: clear.count * size)
+          try Movement.run(r, [x, PadOperator.zero(r, x.type, 0)], x.shape) { source, out, size in
+            if x.count == 0 { return }
+            r.pool.parallel(over: x.count / columns, grain: max(1, (1 << 16) / (columns * size))) { range in
+              for row in range {
+                // Columns from `at` on belong to the upper triangle; the diagonal belongs to both.
+                let at = row % rows + diagonal
+                let cut = min(max(upper ? at : at + 1, 0), columns)
+                let from = source[0] + row * columns * size, to = out + row * columns * size
+                let (keep, clear) = upper ? (cut..<columns, 0..<cut) : (0..<cut, cut..<columns)
+                if UnsafeRawPointer(to) != from {
+                  let at = keep.lowerBound * size
+                  (to + at).copyMemory(from: from + at, byteCount: keep.count * size)
+                }
+                if isString {
+                  for i in clear { (to + i * size).copyMemory(from: source[1], byteCount: size) }
+                } else {
+                  let at = to + clear.lowerBound * size
+                  at.initializeMemory(as: UInt8.self, repeating: 0, count: clear.count * size)
+                }
+              }
             }
           }
         }

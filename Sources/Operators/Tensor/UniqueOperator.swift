@@ -64,17 +64,28 @@ enum UniqueOperator {
       }
       return 0
     }
-    let ascending = (0..<n).sorted { a, b in
-      let c = order(a, b)
-      return c < 0 || (c == 0 && a < b)
+    let isFlat = inner == 1 && outer == 1
+    let ascending = keys.withUnsafeBufferPointer { keys in
+      (0..<n).sorted { a, b in
+        if isFlat { return keys[a] < keys[b] || (keys[a] == keys[b] && a < b) }
+        let c = order(a, b)
+        return c < 0 || (c == 0 && a < b)
+      }
     }
-    var groups: [[Int]] = []
-    for i in ascending {
-      if let last = groups.last?.first, order(last, i) == 0 { groups[groups.count - 1].append(i) } else { groups.append([i]) }
+    // Groups of equals, in ascending order.
+    var first: [Int64] = [], counts: [Int64] = [], inverse = [Int64](repeating: 0, count: n)
+    for (k, i) in ascending.enumerated() {
+      if k == 0 || order(ascending[k - 1], i) != 0 {
+        first.append(Int64(i))
+        counts.append(0)
+      }
+      counts[counts.count - 1] += 1
+      inverse[i] = Int64(first.count - 1)
     }
-    if !sorted { groups.sort { $0[0] < $1[0] } }
-    var inverse = [Int64](repeating: 0, count: n)
-    for (g, members) in groups.enumerated() { for i in members { inverse[i] = Int64(g) } }
-    return (groups.map { Int64($0[0]) }, inverse, groups.map { Int64($0.count) })
+    if sorted { return (first, inverse, counts) }
+    let places = first.indices.sorted { first[$0] < first[$1] }
+    var now = [Int64](repeating: 0, count: first.count)
+    for (place, g) in places.enumerated() { now[g] = Int64(place) }
+    return (places.map { first[$0] }, inverse.map { now[Int($0)] }, places.map { counts[$0] })
   }
 }

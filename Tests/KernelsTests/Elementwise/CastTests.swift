@@ -123,6 +123,25 @@ private func cast<T: BitwiseCopyable, R: BitwiseCopyable>(
     #expect(try cast(.float4e2m1, [0xf1, 0x47] as [UInt8], .float, Float(0), count: 4, outCount: 4) == [0.5, -6, 6, 2])
   }
 
+  @Test func sixBitsStandInOneStream() throws {
+    // Four to three bytes, the first in the lowest bits; NaN has no code, and what is too great becomes the greatest.
+    let x: [Float] = [1, -0.125, 7.5, 100, 2.25]
+    #expect(try cast(.float, x, .float6e2m3, UInt8(0), outCount: 4) == [0x48, 0xf8, 0x7d, 0x11])
+    #expect(try cast(.float6e2m3, [0x48, 0xf8, 0x7d, 0x11] as [UInt8], .float, Float(0), count: 5, outCount: 5) == [1, -0.125, 7.5, 7.5, 2.25])
+    let all = (0..<64).map { UInt8($0) }
+    for (type, greatest, least) in [(ElementType.float6e2m3, Float(7.5), Float(0.125)), (.float6e3m2, 28, 0.0625)] {
+      var packed = [UInt8](repeating: 0, count: 48)
+      for (i, code) in all.enumerated() {
+        packed[i * 6 / 8] |= code << UInt8(i * 6 % 8)
+        if i * 6 % 8 > 2 { packed[i * 6 / 8 + 1] |= code >> UInt8(8 - i * 6 % 8) }
+      }
+      let wide: [Float] = try cast(type, packed, .float, 0, count: 64, outCount: 64)
+      #expect(wide[31] == greatest && wide[63] == -greatest && wide[1] == least && wide[32].sign == .minus)
+      #expect(wide[..<32].sorted() == Array(wide[..<32]))
+      #expect(try cast(.float, wide, type, UInt8(0), outCount: 48) == packed)
+    }
+  }
+
   @Test func everyPairOfTypesHasOne() throws {
     let types = ElementType.allCases.filter { $0 != .string && !$0.isComplex }
     for from in types {

@@ -66,6 +66,23 @@ private func normalized(_ x: [Double], _ epsilon: Double) -> [Double] {
     #expect(large == [0.5, 0, 0.5, 0])
   }
 
+  /// Powers and their sum are rounded to the 16-bit type, as in the function that ONNX defines Softmax by.
+  @Test(arguments: levels) func softmaxOfHalves(level: swk_level) throws {
+    func half(_ x: Double) -> Double { Double(Half.float(Half.bits(Float(x)))) }
+    var generator = Generator(seed: 36)
+    for (shape, axis) in [([4, 9], 1), ([9, 40], 0)] {
+      let bits = generator.floats(product(shape), in: -6...6).map { Half.bits($0) }
+      let got: [UInt16] = try output(bits.count, of: 0) {
+        try Softmax.apply(.softmax, .float16, bits, shape, axis: axis, to: $0, level: level)
+      }
+      let due = along(axis, bits.map { Half.float($0) }, shape) { x in
+        let most = x.max() ?? 0, powers = x.map { half(exp($0 - most)) }, sum = half(powers.reduce(0, +))
+        return powers.map { half($0 / sum) }
+      }
+      #expect(got.map { Double(Half.float($0)) } == due)
+    }
+  }
+
   @Test(arguments: levels) func attentionScores(level: swk_level) throws {
     var generator = Generator(seed: 32)
     let x = generator.floats(37)
