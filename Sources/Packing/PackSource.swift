@@ -30,6 +30,8 @@ public struct PackSource {
 
   /// Smaller tensors go with the rest.
   public static let fewestWeights = 256
+  /// What a tensor in planes takes beside its planes, about: entries of the table, frequencies, lanes.
+  private static let tableBytes = 200.0
 
   public let files: [File]
   /// Sent in planes. By file and place; they don't overlap.
@@ -61,12 +63,13 @@ public struct PackSource {
     }
     self.files = files
     self.pieces = try pieces.filter { piece in
-      // What is regular is smaller, and exact at once, when it is compressed with the rest.
+      // What is regular is smaller, and exact at once, when it is compressed with the rest; and noise isn't made larger.
       let file = files[piece.file]
       let beginning = file.part(piece.range.prefix(Container.restSegmentLength))
       let compressed = try Compression.compress([beginning])
       let scale = Double(piece.range.count) / Double(beginning.count)
-      return try Double(compressed.count) * scale > 0.7 * PlanePlan.estimatedBytes(of: piece, in: file)
+      let planes = try PlanePlan.estimatedBytes(of: piece, in: file)
+      return Double(compressed.count) * scale > 0.7 * planes && planes + Self.tableBytes < 0.98 * Double(piece.range.count)
     }
   }
 

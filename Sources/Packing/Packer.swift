@@ -3,13 +3,15 @@ import Kernels
 import Progressive
 import Tensors
 
-/// Writes a model as a container. Memory is bounded: files are read some megabytes at a time, chunks go to a scratch file
-/// as they are made, and from there to their places.
+/// Writes a model as a container. Memory is bounded: files are read some megabytes at a time, chunks go to a scratch
+/// file as they are made, and from there to their places.
 public final class Packer {
   public struct Result {
     public let originalBytes: Int
     public let packedBytes: Int
     public let planeTensors: Int
+    /// Bytes after which every tensor has its first step.
+    public let usableBytes: Int
     /// What the weights lack after so many bytes.
     public let curve: [Point]
   }
@@ -56,9 +58,10 @@ public final class Packer {
     let steps = order.steps(tensors, gains: gains)
     var container = ContainerWriter(source, rest, tensors, steps)
     try container.write(to: output, scratch: scratch)
+    let curve = Self.curve(tensors, steps, gains, size: container.byteCount)
     return Result(
       originalBytes: source.files.reduce(0) { $0 + $1.bytes.byteCount }, packedBytes: container.byteCount,
-      planeTensors: tensors.count, curve: Self.curve(tensors, steps, gains, size: container.byteCount))
+      planeTensors: tensors.count, usableBytes: curve[(steps.lastIndex { $0.step == 0 } ?? -1) + 1].bytes, curve: curve)
   }
 
   private static func curve(

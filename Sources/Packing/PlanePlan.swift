@@ -17,19 +17,28 @@ public enum PlanePlan {
     var planes: [Int]
     /// Weights that are neither zero nor without a plane.
     var weights: Int
+    /// Others that aren't zero: subnormal ones, infinities, NaN, -0.
+    var others: Int
+
+    /// So many planes that next to nothing is left that has to be sent as it is.
+    var significance: Int {
+      var result = 1
+      var left = weights - planes[0]
+      while result < 40, left > weights >> 11 {
+        left -= planes[result]
+        result += 1
+      }
+      return result
+    }
   }
 
   /// - Parameter axis: the axis whose positions have a top exponent each; nil: one for the tensor.
-  public static func encoding(of piece: PackSource.Piece, in file: PackSource.File, axis: Int?) throws -> PlaneEncoding {
+  public static func encoding(
+    of piece: PackSource.Piece, in file: PackSource.File, axis: Int?
+  ) throws -> PlaneEncoding {
     guard let bits = PlaneEncoding.bits(of: piece.type) else { throw SwiftletError(.internal, "\(piece.type.name) has no planes") }
     let e = exponents(piece, file, axis, bits)
-    // So many planes that next to nothing is left that has to be sent as it is.
-    var significance = 1
-    var left = e.weights - e.planes[0]
-    while significance < 40, left > e.weights >> 11 {
-      left -= e.planes[significance]
-      significance += 1
-    }
+    let significance = e.significance
     return try PlaneEncoding(
       type: piece.type, shape: piece.shape, significance: significance, segmentLength: segmentLength,
       steps: steps(significance, bits.mantissa, e, piece.count), axis: axis, tops: e.tops)
@@ -39,10 +48,14 @@ public enum PlanePlan {
   static func estimatedBytes(of piece: PackSource.Piece, in file: PackSource.File) throws -> Double {
     guard let bits = PlaneEncoding.bits(of: piece.type) else { throw SwiftletError(.internal, "\(piece.type.name) has no planes") }
     let e = exponents(piece, file, nil, bits)
-    let entropy = (e.planes + [piece.count - e.weights]).filter { $0 > 0 }.reduce(0.0) {
+    let planes = e.planes[..<e.significance]
+    let significant = planes.reduce(0, +)
+    let literals = e.weights - significant + e.others
+    let entropy = (planes + [literals, piece.count - e.weights - e.others]).filter { $0 > 0 }.reduce(0.0) {
       $0 + Double($1) * log2(Double(piece.count) / Double($1))
     }
-    return (entropy + Double(e.weights * (1 + bits.mantissa))) / 8
+    let raw = Double(significant * (1 + bits.mantissa)) + Double(literals * (1 + bits.mantissa + bits.exponent))
+    return (entropy + raw) / 8
   }
 
   /// The planes of each step: a first one of several planes, until some of the weights are significant; then single planes
@@ -71,6 +84,7 @@ public enum PlanePlan {
     let channels = axis.map { piece.shape[$0] } ?? 1
     let inner = axis.map { piece.shape[($0 + 1)...].reduce(1, *) } ?? piece.count
     let most = (1 << bits.exponent) - 1
+    var others = 0
     var counts = [Int](repeating: 0, count: channels * (most + 1))
     func count<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) {
       let first = piece.range.lowerBound
@@ -83,7 +97,9 @@ public enum PlanePlan {
               let stop = min(start + blockLength, end)
               for i in start..<stop {
                 let u = file.bytes.base.loadUnaligned(fromByteOffset: first + i * width, as: T.self)
-                counts[channel * (most + 1) + Int(truncatingIfNeeded: u >> T(bits.mantissa)) & most] += 1
+                let e = Int(truncatingIfNeeded: u >> T(bits.mantissa)) & most
+                counts[channel * (most + 1) + e] += 1
+                if e == most || (e == 0 && u != 0) { others += 1 }
               }
               file.forget(first + start * width..<first + stop * width)
             }
@@ -96,7 +112,7 @@ public enum PlanePlan {
     case 32: count(UInt32.self)
     default: count(UInt64.self)
     }
-    var result = Exponents(tops: [], planes: Array(repeating: 0, count: 64), weights: 0)
+    var result = Exponents(tops: [], planes: Array(repeating: 0, count: 64), weights: 0, others: others)
     for channel in 0..<channels {
       let row = counts[channel * (most + 1)..<(channel + 1) * (most + 1)]
       let top = (1..<most).last { row[row.startIndex + $0] > 0 } ?? 0

@@ -3,8 +3,8 @@ import Glibc
 import Swiftlet
 
 /// Fetches a container over HTTP with libcurl, which is loaded when it is needed: continues behind what is there, tries
-/// again with ever longer pauses, and fetches damaged parts anew. A file that has changed meanwhile is told by its first
-/// bytes, which hold a checksum of all others; servers' own marks of versions aren't needed.
+/// again with ever longer pauses, and fetches damaged parts anew. A file that has changed meanwhile is told by its
+/// first bytes, which hold a checksum of all others; servers' own marks of versions (ETag) aren't needed.
 final class Download {
   private typealias Init = @convention(c) () -> UnsafeMutableRawPointer?
   private typealias Perform = @convention(c) (UnsafeMutableRawPointer) -> Int32
@@ -35,8 +35,8 @@ final class Download {
       if !sink.isEmpty { try sink.resume(header: header(), of: url) }
       guard !sink.isComplete else { return true }
       do {
-        let wanted = sink.wanted
-        try transfer(from: wanted.lowerBound, to: wanted.upperBound == .max ? nil : wanted.upperBound - 1) { bytes, offset in
+        let (start, end) = (sink.wanted.lowerBound, sink.wanted.upperBound)
+        try transfer(from: start, to: end == .max ? nil : end - 1) { bytes, offset in
           throttle.pause(after: bytes.count)
           return try sink.append(bytes, at: offset)
         }

@@ -45,8 +45,10 @@ struct Pack: ParsableCommand {
     try file.keep()
     let ratio = Double(result.packedBytes) / Double(max(result.originalBytes, 1))
     if let report {
-      print(PackReport(result).table)
-      try ValueFiles.write(Data(PackReport(result).svg.utf8), report)
+      let name = model.split(separator: "/").suffix(2).joined(separator: "/")
+      let picture = PackReport(result, of: name, isCalibrated: gains != nil)
+      print(picture.table)
+      try ValueFiles.write(Data(picture.svg.utf8), report)
     }
     print("\(result.originalBytes) bytes in, \(result.packedBytes) out (\(ratio.short(4))), \(result.planeTensors) tensors in planes")
   }

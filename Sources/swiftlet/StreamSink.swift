@@ -2,8 +2,8 @@ import FoundationEssentials
 import Glibc
 import Swiftlet
 
-/// Where fetched bytes go: the stream, and a cache file that holds what has come whenever the process ends. Bytes that are
-/// there aren't taken again; what was damaged is wanted anew.
+/// Where fetched bytes go: the stream, and a cache file that holds what has come whenever the process ends. Bytes that
+/// are there aren't taken again; what was damaged is wanted anew.
 final class StreamSink {
   /// Bytes that tell a container from any other: its header.
   static let headerByteCount = 32
@@ -38,7 +38,8 @@ final class StreamSink {
     guard header.isEmpty else {
       if theirs.starts(with: header) { return }
       try clearCache()
-      throw SwiftletError(.invalidArgument, "'\(name)' has changed while it came: what had come is of no use; watch it again")
+      throw SwiftletError(
+        .invalidArgument, "'\(name)' has changed while it came: what had come is of no use; watch it again")
     }
     var known = [UInt8](repeating: 0, count: Self.headerByteCount)
     guard pread(file, &known, known.count, 0) == known.count, known == theirs else { return try clearCache() }

@@ -26,8 +26,10 @@ struct Watch: ParsableCommand {
   @Option(name: .customLong("in"), parsing: .singleValue, help: ArgumentHelp("An input (repeat).", valueName: "name=file"))
   var inputs: [InputArgument] = []
   @Option(help: ArgumentHelp("Take at most so many bytes a second: 500kB/s, 1MB/s.", valueName: "rate")) var rate: Rate?
-  @Option(help: ArgumentHelp("Keep what arrives from a URL in this file.", valueName: "file"), completion: .file()) var cache: String?
-  @Option(help: ArgumentHelp("Folder to write the last outputs to.", valueName: "dir"), completion: .directory) var out: String?
+  @Option(help: ArgumentHelp("Keep what arrives from a URL in this file.", valueName: "file"), completion: .file())
+  var cache: String?
+  @Option(help: ArgumentHelp("Folder to write the last outputs to.", valueName: "dir"), completion: .directory)
+  var out: String?
   @Flag(help: "Write the outputs of each generation too, to a folder of DIR with its number.") var every = false
   @OptionGroup var threads: ThreadOption
 
@@ -59,11 +61,13 @@ struct Watch: ParsableCommand {
       }
       guard let session else { continue }
       results = try session.run(values)
-      shown = session.generation
+      // One that came since isn't what `status` tells of: it is asked again.
+      guard session.generation == status.generation else { continue }
+      shown = status.generation
       let names = session.model.outputs.map(\.name)
       if every, let out { try write(names, results, to: "\(out)/\(shown)") }
       Self.show(status, try zip(names, results).map { try Self.line($0, $1) }.joined(separator: "  "))
-      if status.state == .complete, shown == status.generation { break }
+      if status.state == .complete { break }
     }
     try feeder.join()
     if let out, let session { try write(session.model.outputs.map(\.name), results, to: out) }

@@ -71,7 +71,8 @@ class Nginx(Process):
                 f"daemon off; master_process off; pid {state}/nginx.pid; error_log {state}/error.log;\n"
                 "events { worker_connections 64; }\n"
                 f"http {{ {temporary} log_format ranges '$args $http_range $status $body_bytes_sent';\n"
-                f"access_log {self.log} ranges; server {{ listen 127.0.0.1:{self.port}; root {folder}; limit_rate {rate}; }} }}\n"
+                f"access_log {self.log} ranges;\n"
+                f"server {{ listen 127.0.0.1:{self.port}; root {folder}; limit_rate {rate}; }} }}\n"
             )
 
     def command(self):
@@ -84,27 +85,30 @@ class Nginx(Process):
 
 
 class Faulty(http.server.BaseHTTPRequestHandler):
-    """Serves `body` under any name; class variables say how many of the next answers are cut or damaged somewhere, and
-    how many bytes a second are sent."""
+    """Serves `files`, contents by name; class variables say how many of the next answers are cut or damaged somewhere,
+    and how many bytes a second are sent."""
 
     protocol_version = "HTTP/1.0"
-    body = b""
+    files = {}
     cuts, damages, rate = 0, 0, None
 
     def do_GET(self):
-        start, end = 0, len(self.body) - 1
+        body = self.files.get(self.path.strip("/"))
+        if body is None:
+            return self.send_error(404)
+        start, end = 0, len(body) - 1
         asked = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if asked:
             start, end = int(asked[1]), min(int(asked[2] or end), end)
             if start > end:
                 return self.send_error(416)
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{end}/{len(self.body)}")
+            self.send_header("Content-Range", f"bytes {start}-{end}/{len(body)}")
         else:
             self.send_response(200)
         self.send_header("Content-Length", str(end + 1 - start))
         self.end_headers()
-        data = bytearray(self.body[start : end + 1])
+        data = bytearray(body[start : end + 1])
         if len(data) > 100 and Faulty.damages > 0:  # a damaged header is no container: that ends a watch
             Faulty.damages -= 1
             data[random.randrange(100, len(data))] ^= 1 << random.randrange(8)

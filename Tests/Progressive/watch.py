@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""watch.py TOOL [--kills N] [--only NAME]: `swiftlet watch` against servers of static files that are cut off, slow, replaced,
-send damaged bytes or don't know ranges, and with kill -9 at N (20) random moments. Every watch goes on from its cache,
-fetching nothing twice, and the end is exact. Tests against nginx are skipped where that isn't installed."""
+"""watch.py TOOL [--kills N] [--only NAME]: `swiftlet watch` against servers of static files that are cut off, slow,
+replaced, send damaged bytes or don't know ranges, and with kill -9 at N (20) random moments. Every watch goes on from its
+cache, fetching nothing twice, and the end is exact. Tests against nginx are skipped where that isn't installed."""
 import argparse
 import array
 import concurrent.futures
@@ -22,7 +22,8 @@ DIGITS = os.path.join(HERE, "..", "..", "samples", "digits", "model.onnx")
 def npy(path, values, shape):
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     with open(path, "wb") as f:
-        f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + array.array("f", values).tobytes())
+        f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+        f.write(array.array("f", values).tobytes())
 
 
 def contents(path):
@@ -46,7 +47,8 @@ class Watches:
     def publish(self, order):
         """Puts a container in place of the one that is served."""
         path = os.path.join(self.served, "m.swl")
-        subprocess.run([self.tool, "pack", DIGITS, "--order", order, "-o", path + ".new"], check=True, stdout=subprocess.DEVNULL)
+        command = [self.tool, "pack", DIGITS, "--order", order, "-o", path + ".new"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         os.rename(path + ".new", path)
         return contents(path)
 
@@ -94,7 +96,7 @@ class Watches:
 def faults(w):
     """cuts and damage"""
     url = Faulty.serve() + "m.swl"
-    Faulty.body = w.body
+    Faulty.files = {"m.swl": w.body}
     w.watch(url, cache=False)
     for cuts, damages in [(6, 0), (0, 4), (4, 4)] * 3:
         Faulty.cuts, Faulty.damages = cuts, damages
@@ -107,7 +109,7 @@ def faults(w):
         f.write(b"damaged on disk")
     w.watch(url)
     assert w.cached() == w.body
-    Faulty.body = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
+    Faulty.files = {"m.swl": b"<!DOCTYPE html><html><body>Please log in.</body></html>"}
     assert "no progressive model" in w.refused(url)
 
 
@@ -198,7 +200,8 @@ def main():
     tests = [faults, plain, cut, late, changed, killed]
     parser = argparse.ArgumentParser()
     parser.add_argument("tool"), parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--only", choices=[t.__name__ for t in tests]), parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--only", choices=[t.__name__ for t in tests])
+    parser.add_argument("--seed", type=int, default=4)
     a = parser.parse_args()
     random.seed(a.seed)
 

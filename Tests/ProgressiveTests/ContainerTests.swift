@@ -20,6 +20,18 @@ import Testing
     #expect(try unpack(packed) == [model])
   }
 
+  @Test(arguments: [ElementType.float, .float16, .bfloat16, .double]) func noiseIsNotMadeLarger(_ type: ElementType) throws {
+    var numbers = Numbers(UInt64(type.rawValue))
+    let count = 30_000
+    let noise = (0..<count * type.bits / 8).map { _ in UInt8.random(in: 0...255, using: &numbers) }
+    let model = Proto.model(
+      Proto.field(1, Proto.node("Identity", ["w"], ["y"])) + initializer("w", type, [count], noise)
+        + Proto.field(12, Proto.value("y", type, [.known(count)])))
+    let packed = try pack(model)
+    #expect(packed.count <= model.count + model.count / 100)
+    #expect(try unpack(packed) == [model])
+  }
+
   @Test func externalDataIsPackedToo() throws {
     var numbers = Numbers(3)
     let weights = bytes((0..<3000).map { _ in numbers.weight() })

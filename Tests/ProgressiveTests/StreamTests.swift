@@ -81,42 +81,6 @@ private func soon() -> UInt64 { sws_now() + 20_000_000_000 }
     }
   }
 
-  /// 2,000 schedules of cuts, reordering, duplicates and damage end exact, or in an error that names the damage.
-  @Test func everyScheduleEndsExactOrInAnError() throws {
-    let model = sampleModel(seed: 9)
-    let packed = try pack(model)
-    for seed in UInt64(0)..<2000 {
-      var numbers = Numbers(seed)
-      let receiver = ContainerReceiver()
-      var image: ContainerImage?
-      func send(_ bytes: [UInt8], _ offset: Int) throws {
-        let whole = try bytes.withUnsafeBytes { try receiver.append($0, at: offset) }
-        if image == nil, let container = receiver.container { image = try ContainerImage(container) }
-        try image?.take(whole, from: receiver)
-      }
-      try send(Array(packed[..<32]), 0)
-      var isDamaged = false
-      while !receiver.isComplete {
-        let missing = try #require(receiver.missing(in: 0..<packed.count).randomElement(using: &numbers))
-        let start = max(0, missing.lowerBound - Int.random(in: 0...40, using: &numbers))
-        let end = min(packed.count, start + Int.random(in: 1...packed.count / 3, using: &numbers))
-        var bytes = Array(packed[start..<end])
-        if Int.random(in: 0..<6, using: &numbers) == 0 {
-          bytes[Int.random(in: bytes.indices, using: &numbers)] ^= UInt8.random(in: 1...255, using: &numbers)
-          isDamaged = true
-        }
-        do { try send(bytes, start) } catch let e as SwiftletError {
-          #expect(isDamaged && e.code == .parse)
-        }
-      }
-      try send([], 0)
-      let end = try #require(image)
-      #expect(end.isComplete)
-      try end.verify()
-      #expect(end.files[0].byteCount == model.count)
-    }
-  }
-
   @Test func aStreamThatIsNoContainerEndsInAnError() throws {
     let stream = ModelStream()
     defer { stream.close() }

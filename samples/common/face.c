@@ -34,7 +34,8 @@ static int detect(const sample_model *model, const image *picture, values *v) {
   if (!image_resize(&small, picture, WIDTH, HEIGHT)) return 0;
   image_to_planes(&small, rgb, mean, 1.0f / 128, v->planes);
   image_free(&small);
-  if (!sample_run(model, v->planes, 3 * HEIGHT * WIDTH, (const int64_t[]){1, 3, HEIGHT, WIDTH}, 4, outputs, 2)) return 0;
+  const int64_t shape[] = {1, 3, HEIGHT, WIDTH};
+  if (!sample_run(model, v->planes, 3 * HEIGHT * WIDTH, shape, 4, outputs, 2)) return 0;
   int ok = sample_floats(outputs[0], v->scores, 2 * BOXES) && sample_floats(outputs[1], v->corners, 4 * BOXES);
   for (int i = 0; i < 2; i++) swl_value_free(outputs[i]);
   return ok;
@@ -58,7 +59,8 @@ static int decode(const values *v, float least, float width, float height, face 
 int face_find(const sample_model *model, const image *picture, float least, face *faces) {
   values *v = malloc(sizeof *v);
   if (!v) sample_message("%s", strerror(ENOMEM));
-  int count = v && detect(model, picture, v) ? decode(v, least, (float)picture->width, (float)picture->height, faces) : -1;
+  int ok = v && detect(model, picture, v);
+  int count = ok ? decode(v, least, (float)picture->width, (float)picture->height, faces) : -1;
   free(v);
   return count;
 }

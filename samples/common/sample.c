@@ -107,7 +107,9 @@ int sample_open(sample_model *model, const char *path) {
   return open_model(model, path, NULL, path);
 }
 
-int sample_follow(sample_model *model, swl_stream *stream) { return open_model(model, NULL, stream, "the stream's model"); }
+int sample_follow(sample_model *model, swl_stream *stream) {
+  return open_model(model, NULL, stream, "the stream's model");
+}
 
 void sample_close(sample_model *model) {
   swl_session_free(model->session);

@@ -1,6 +1,6 @@
-/* Shows in a browser how a face detector gets better while it arrives: a small HTTP server for one page. Each visitor has a
- * stream of its own, which is fed from the container at a limited rate, and is told by server-sent events of the bytes and
- * of what the newest generation finds. */
+/* Shows in a browser how a face detector gets better while it arrives: a small HTTP server for one page. Each visitor has
+ * a stream of its own, which is fed from the container at a limited rate, and is told by server-sent events of the bytes
+ * and of what the newest generation finds. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -111,7 +111,8 @@ static int tell_generation(showing *s, const swl_stream_info *info) {
   if (count >= 0 && swl_session_generation(s->model.session) != info->generation) return 1;
   s->told = info->generation;
   int ok = count >= 0 && send_text(s->visitor,
-                                   "event: generation\ndata: {\"ms\": %.0f, \"run\": %.1f, \"number\": %llu, \"bytes\": %llu, "
+                                   "event: generation\ndata: {\"ms\": %.0f, \"run\": %.1f, \"number\": %llu, "
+                                   "\"bytes\": %llu, "
                                    "\"exact\": %s, \"faces\": [",
                                    done - s->start, done - begun,
                                    (unsigned long long)info->generation,
@@ -207,7 +208,8 @@ static int answer(int visitor) {
   char *query = path + strcspn(path, "?");
   if (*query) *query++ = '\0';
   if (strcmp(path, "/") == 0)
-    return send_head(visitor, "200 OK", "text/html; charset=utf-8") && send_all(visitor, page, (size_t)(page_end - page));
+    return send_head(visitor, "200 OK", "text/html; charset=utf-8") &&
+           send_all(visitor, page, (size_t)(page_end - page));
   if (strcmp(path, "/picture") == 0) return send_file(visitor, shown.picture_path);
   if (strcmp(path, "/events") == 0)
     return send_events(visitor, parameter(query, "rate", shown.rate, 1, 1e12), parameter(query, "until", 1, 0, 1));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""screenshots.py PROGRAM CONTAINER PICTURE FOLDER: the page at 10 %, 20 % and 100 % of the bytes as headless Chromium shows
-it, in FOLDER/10.png, 20.png and 100.png; fails if the page fails or, at the end, shows no boxes. Says so and ends with 0
-where Chromium isn't installed."""
+"""screenshots.py PROGRAM CONTAINER PICTURE FOLDER: the page at 10 %, 20 % and 100 % of the bytes as headless Chromium
+shows it, in FOLDER/10.png, 20.png and 100.png; fails if the page fails or, at the end, shows no boxes. Says so and ends
+with 0 where Chromium isn't installed."""
 import base64
 import json
 import os
@@ -88,7 +88,7 @@ def main():
         address = server.stdout.readline().strip()
         browser = Browser(chromium, profile)
         try:
-            boxes = [shot(browser, address, percent, os.path.join(folder, f"{percent}.png")) for percent in (10, 20, 100)]
+            boxes = [shot(browser, address, part, os.path.join(folder, f"{part}.png")) for part in (10, 20, 100)]
         finally:
             browser.close()
             server.kill()
