@@ -61,6 +61,12 @@ public struct BlockWeights {
     }
   }
 
+  /// A row as float, [blocks * block], with the scale and the zero point of block `groups[j]` (in range) for element j.
+  public func widen(_ row: Int, groups: [Int], to out: UnsafeMutablePointer<Float>) {
+    kernels.widen(data + row * blocks * blockBytes, blocks * blockBytes, 1, 0, out)
+    for (j, g) in groups.enumerated() { out[j] = (out[j] - zero(row, g)) * scales[row * blocks + g] }
+  }
+
   /// Blocks that follow each other as float, each with its scale and zero point.
   public static func widen(
     _ data: UnsafePointer<UInt8>, bits: Int, block: Int, blocks: Int, scales: UnsafePointer<Float>,
@@ -73,39 +79,56 @@ public struct BlockWeights {
     for b in 0..<blocks { kernels.pointee.widen(data + b * bytes, bytes, scales[b], zeros[b], out + b * block) }
   }
 
-  /// Whether `multiply` is worth its while: blocks of whole vectors, and few rows, so that a row of weights is read and
-  /// spread out not more often than there are multiplications to do.
-  public func isDirect(m: Int) -> Bool { blockBytes % 16 == 0 && m <= 4 }
+  /// Whether `multiply` is worth its while: blocks of whole vectors, and few rows, since a row of weights is spread out for
+  /// every four of them.
+  public func isDirect(m: Int) -> Bool { blockBytes % 16 == 0 && m <= 16 }
 
   /// Floats of scratch that `multiply` needs.
-  public func scratchCount(m: Int) throws -> Int { try Checked.multiply(m, Checked.add(Checked.multiply(blocks, block), blocks)) }
+  public func scratchCount(m: Int) throws -> Int { try Checked.multiply(m, Checked.multiply(blocks, block)) }
 
   /// y [m, n] = x [m, k] times the transposed matrix + bias, without making a float matrix of it.
   public func multiply(
     _ x: UnsafePointer<Float>, m: Int, bias: UnsafePointer<Float>?, to y: UnsafeMutablePointer<Float>, pool: ThreadPool,
-    scratch: UnsafeMutablePointer<Float>
+    scratch planes: UnsafeMutablePointer<Float>
   ) {
-    let padded = blocks * block, stride = padded / parts
-    // Each row of x in planes, as the kernel reads it, and the sum of each block of it, which the zero points multiply.
-    let planes = scratch, sums = scratch + m * padded
+    // Each row of x in planes, as the kernel reads it.
+    let padded = blocks * block, plane = padded / parts
     for i in 0..<m {
       let from = x + i * k, to = planes + i * padded
-      for j in 0..<padded { to[j % parts * stride + j / parts] = j < k ? from[j] : 0 }
-      for b in 0..<blocks {
-        var sum: Float = 0
-        for j in b * block..<min(k, (b + 1) * block) { sum += from[j] }
-        sums[i * blocks + b] = sum
+      for part in 0..<parts {
+        for j in 0..<plane { to[part * plane + j] = j * parts + part < k ? from[j * parts + part] : 0 }
       }
     }
     pool.parallel(over: n, grain: max(1, 65536 / max(1, padded * m))) { rows in
-      for row in rows {
-        let scale = scales + row * blocks, w = data + row * blocks * blockBytes
-        for i in 0..<m {
-          var shift: Float = 0
-          for b in 0..<blocks { shift += scale[b] * zero(row, b) * sums[i * blocks + b] }
-          y[i * n + row] = kernels.dot(w, planes + i * padded, stride, blocks, blockBytes, scale) - shift + (bias?[row] ?? 0)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: blocks + parts + 4) { buffer in
+        guard let sums = buffer.baseAddress else { return }
+        if case .middle = zeros { (sums + 4).update(repeating: Float(1 << (bits - 1)), count: blocks) }
+        // Four rows of x stay in the first-level cache while the weights pass by.
+        for i in stride(from: 0, to: m, by: 4) {
+          for row in rows {
+            let w = data + row * blocks * blockBytes, scale = scales + row * blocks, x = planes + i * padded
+            let zero = zeroPoints(row, sums + 4)
+            if i + 4 <= m {
+              kernels.dots(w, x, padded, plane, blocks, blockBytes, scale, zero, sums)
+            } else {
+              for u in 0..<m - i { sums[u] = kernels.dot(w, x + u * padded, plane, blocks, blockBytes, scale, zero) }
+            }
+            for u in 0..<min(4, m - i) { y[(i + u) * n + row] = sums[u] + (bias?[row] ?? 0) }
+          }
         }
       }
     }
+  }
+
+  /// A row's zero points: where they stand, or in `memory`, which holds those in the middle already.
+  private func zeroPoints(_ row: Int, _ memory: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
+    switch zeros {
+    case .middle: break
+    case .floats(let p): return p + row * blocks
+    case .packed(let p):
+      let bytes = (blocks + parts - 1) / parts
+      kernels.widen(p + row * bytes, bytes, 1, 0, memory)
+    }
+    return UnsafePointer(memory)
   }
 }

@@ -165,6 +165,25 @@ public struct Pooling<Scalar: PoolScalar> {
     }
   }
 
+  /// Maximum pooling of x [batch][input...][channels] into y [batch][output...][channels]; the geometry's planes are the
+  /// batch. Int8 and UInt8 only.
+  public func runMaxChannelsLast(
+    _ x: UnsafePointer<Scalar>, _ y: UnsafeMutablePointer<Scalar>, channels: Int, pool: ThreadPool
+  ) throws {
+    guard let kernel = table.pointee.max_channels else { throw SwiftletError(.unsupported, "pooling: channels last of \(Scalar.self)") }
+    _ = try Checked.multiply(Checked.multiply(geometry.planes, max(geometry.inputPlane, geometry.outputPlane)), channels)
+    // Whole cache lines of channels for each thread.
+    let most = 64 * max(1, channels / 64 / pool.width), parts = max(1, channels / most)
+    pool.parallel(over: geometry.planes * parts, grain: max(1, 30_000 / max(1, geometry.inputPlane * most))) { tasks in
+      for task in tasks {
+        var s = shape
+        let (plane, first) = (task / parts, task % parts * most), count = task % parts == parts - 1 ? channels - first : most
+        kernel(
+          &s, count, channels, x + (plane &* geometry.inputPlane &* channels + first), y + (plane &* geometry.outputPlane &* channels + first))
+      }
+    }
+  }
+
   private func eachPlane(_ pool: ThreadPool, _ body: (_ plane: Int, _ worker: Int) -> Void) {
     let grain = max(1, 30_000 / max(1, geometry.inputPlane + geometry.outputPlane))
     let tasks = min(pool.width * 4, (geometry.planes + grain - 1) / grain)

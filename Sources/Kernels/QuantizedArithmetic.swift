@@ -35,12 +35,14 @@ public enum QuantizedArithmetic {
 
   /// y[i] = table[x[i]], for functions of one number of 8 bits; `table` has 256 elements. y may be x.
   public static func lookup(
-    _ x: UnsafePointer<UInt8>, to y: UnsafeMutablePointer<UInt8>, _ count: Int, _ table: [UInt8], pool: ThreadPool? = nil
+    _ x: UnsafePointer<UInt8>, to y: UnsafeMutablePointer<UInt8>, _ count: Int, _ table: [UInt8], pool: ThreadPool? = nil,
+    level: swk_level = .best
   ) throws {
     guard table.count == 256 else { throw SwiftletError(.internal, "a table of \(table.count) bytes") }
+    guard let kernel = swk_lookup_get(level) else { throw SwiftletError(.internal, "no lookup") }
     table.withUnsafeBufferPointer { table in
       Parallel.ranges(count, bytes: count &* 4, multipleOf: 64, pool: pool) { start, end in
-        swk_lookup(x + start, y + start, end - start, table.baseAddress)
+        kernel(x + start, y + start, end - start, table.baseAddress)
       }
     }
   }

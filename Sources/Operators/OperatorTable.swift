@@ -102,6 +102,9 @@ let operatorTable: [[OperatorDefinition]] = [
   QuantizedPool.definitions,
   QuantizedSelection.definitions,
   Tokenizer.definitions,
+  // Generation
+  BeamSearch.definitions,
+  GreedySearch.definitions,
   // ai.onnx.ml
   FeatureOperators.definitions,
   LabelEncoder.definitions,

@@ -273,6 +273,36 @@ def group_query_attention(c):
   node(c, "GroupQueryAttention", inputs, outputs=4 if mode else 3, attributes=attributes, form="node", constants=c.pick([(), (6,)]))
 
 
+@family(60)
+def group_query_attention_window(c):
+  """A cache that drops the oldest rows (onnxruntime doesn't write those behind the rows that it keeps: there are none)."""
+  kv = c.integer(1, 2)
+  heads, d = kv * c.pick([1, 2]), 32
+  window = c.integer(1, 4)
+  room = window + c.integer(0, 3)
+  prompt = c.chance(0.3)
+  n = c.integer(1, 2)
+  step = room - window + 1
+  total = room + step * c.integer(0, 2)
+  s = total if prompt else c.pick([1, 1, c.integer(1, total - 1) if n == 1 and total > 1 else 1])
+  prompt = prompt or s == total
+  data = lambda *shape: c.data(shape, scale=1)
+  bits = c.pick([None, None, 8, 4])
+  attributes = {"num_heads": heads, "kv_num_heads": kv, "local_window_size": window, "sliding_window_cache": 1, "softcap": c.pick([None, 2.0])}
+  cache, scales = [data(n, kv, room, d), data(n, kv, room, d)], [None, None]
+  if bits:
+    cache = [c.rng.integers(-100, 100, (n, kv, room, d)).astype(np.int8) if bits == 8
+             else c.rng.integers(0, 256, (n, kv, room, d // 2)).astype(np.uint8) for _ in range(2)]
+    scales = [c.rng.uniform(0.01, 0.03, (1,)).astype(np.float32) * (8 if bits == 4 else 1) for _ in range(2)]
+    attributes.update(kv_cache_bit_width=bits, k_quant_type="PER_TENSOR", v_quant_type="PER_TENSOR")
+  rotary = [data(total + 2, d // 2), data(total + 2, d // 2)] if c.flag() else [None, None]
+  if rotary[0] is not None:
+    attributes["do_rotary"] = 1
+  bias = data(c.pick([1, n]), c.pick([1, heads]), s, total) if c.chance(0.3) else None
+  node(c, "GroupQueryAttention", [data(n, s, heads * d), data(n, s, kv * d), data(n, s, kv * d), *cache, np.full(n, total - 1, np.int32),
+                                  scalar(total, np.int32), *rotary, None, bias, None, *scales], outputs=3, attributes=attributes, form="node")
+
+
 @family(50)
 def rotary_embedding(c):
   heads, n, s, d = c.integer(1, 3), c.integer(1, 3), c.integer(1, 5), 2 * c.integer(1, 4)
@@ -345,7 +375,7 @@ def quantized_pool(c):
   rank = 2 if op != "QLinearAveragePool" else c.integer(1, 2)
   last = 1 if op == "NhwcMaxPool" else c.flag()
   space = [c.integer(3, 9) for _ in range(rank)]
-  n, channels = c.integer(1, 3), c.integer(1, 9)
+  n, channels = c.integer(1, 3), c.pick([c.integer(1, 9), c.integer(10, 150)])
   x = codes(c, (n, *space, channels) if last else (n, channels, *space), dtype)
   quant = [scale(c), zero(c, dtype), scale(c), zero(c, dtype)]
   if op == "QLinearGlobalAveragePool":
@@ -421,7 +451,7 @@ def quantize_linear(c):
 @family(90)
 def product_with_bits(c):
   bits, block = c.pick([4, 4, 8, 2]), c.pick([16, 32, 64, 128])
-  m, k, n = c.pick([1, 1, 2, 5, 17]), c.integer(1, 200), c.integer(1, 40)
+  m, k, n = c.pick([1, 1, 2, 3, 5, 17, 40]), c.integer(1, 200), c.integer(1, 40)
   if bits == 2:
     k = max(block, k // block * block)
   blocks = (k + block - 1) // block
@@ -437,8 +467,18 @@ def product_with_bits(c):
   bias = c.data((n,), dtype) if c.chance(0.3) else None
   a = c.data((*c.pick([(), (2,)]), m, k), dtype, scale=1)
   # Accuracy level 1: onnxruntime doesn't make the input 8 bits either.
-  node(c, "MatMulNBits", [a, b, scales, points, None, bias], K=k, N=n, bits=bits, block_size=block, accuracy_level=1,
-       constants=c.pick([(1, 2, 3, 5), (1, 2, 3, 5), ()]), form=c.pick(["node"] * 4 + ["if"]), dynamic=False)
+  # onnxruntime leaves zero points out where columns name their blocks.
+  groups = None
+  if dtype == np.float32 and bits == 4 and points is None and c.chance(0.4):
+    groups = c.rng.integers(0, blocks, (k,)).astype(np.int32)
+  node(c, "MatMulNBits", [a, b, scales, points, groups, bias], K=k, N=n, bits=bits, block_size=block, accuracy_level=1,
+       constants=c.pick([(1, 2, 3, 4, 5), (1, 2, 3, 4, 5), ()]), form=c.pick(["node"] * 4 + ["if"]), dynamic=False)
+
+
+BNB4 = [f32(0, 1 / 192, 2 / 3, 1, 1 / 3, 1 / 2, 1 / 6, 1 / 4, -0.0, -1 / 192, -2 / 3, -1, -1 / 3, -1 / 2, -1 / 6, -1 / 4),
+        f32(-1, -0.6961928, -0.52507305, -0.3949175, -0.28444138, -0.18477343, -0.09105004, 0, 0.0795803, 0.1609302, 0.2461123, 0.33791524,
+            0.44070983, 0.562617, 0.72295684, 1)]
+"""What the codes of the two kinds stand for."""
 
 
 @family(30)
@@ -446,7 +486,14 @@ def product_with_bnb4(c):
   m, k, n, block = c.integer(1, 5), c.integer(1, 80), c.integer(1, 20), c.pick([16, 32, 64])
   b = c.rng.integers(0, 256, ((n * k + 1) // 2,)).astype(np.uint8)
   absmax = c.rng.uniform(0.1, 1, ((n * k + block - 1) // block,)).astype(np.float32)
-  node(c, "MatMulBnb4", [c.data((m, k), scale=1), b, absmax], K=k, N=n, block_size=block, quant_type=c.flag(), constants=(1, 2))
+  transposed = c.pick([None, 1, 0])
+  x, kind = c.data((m, n if transposed == 0 else k), scale=1), c.flag()
+  expect = {}
+  if transposed == 0:
+    # onnxruntime doesn't write all of the result, so it is computed here.
+    codes = np.stack([b >> 4, b & 15], -1).ravel()[: n * k]
+    expect = {"expect": [x @ (BNB4[kind][codes] * np.repeat(absmax, block)[: n * k]).reshape(n, k)]}
+  node(c, "MatMulBnb4", [x, b, absmax], K=k, N=n, block_size=block, quant_type=kind, transB=transposed, constants=(1, 2), **expect)
 
 
 @family(40)
@@ -555,6 +602,8 @@ def mixture_of_experts(c):
   activation = c.pick(["relu", "gelu", "silu", "identity", "swiglu"])
   fused = activation == "swiglu"
   attributes = {"k": c.integer(1, min(3, experts)), "activation_type": activation, "normalize_routing_weights": c.pick([None, 0, 1])}
+  if attributes["k"] == 2:
+    attributes["use_sparse_mixer"] = c.pick([None, None, 1])
   if fused:
     attributes.update(swiglu_fusion=1, activation_alpha=c.pick([None, 1.702]), activation_beta=c.pick([None, 1.0]),
                       swiglu_limit=c.pick([None, 1.5]))

@@ -23,6 +23,7 @@ import Testing
 
   @Test(arguments: [
     Sizes(m: 1, n: 5, k: 64, bits: 4, block: 32), Sizes(m: 3, n: 4, k: 70, bits: 4, block: 32), Sizes(m: 1, n: 3, k: 33, bits: 8, block: 16),
+    Sizes(m: 5, n: 3, k: 70, bits: 4, block: 32), Sizes(m: 9, n: 4, k: 50, bits: 8, block: 16), Sizes(m: 4, n: 3, k: 130, bits: 2, block: 64),
     Sizes(m: 2, n: 3, k: 128, bits: 2, block: 64), Sizes(m: 1, n: 1, k: 1, bits: 4, block: 128), Sizes(m: 1, n: 2, k: 40, bits: 4, block: 16),
   ])
   func rowsAndProductsAgreeWithPlainLoops(_ s: Sizes) throws {
@@ -55,6 +56,17 @@ import Testing
           }
         }
       }
+    }
+  }
+
+  @Test(arguments: [0, 1, 31, 32, 100, 1000]) func tablesOfBytes(count: Int) throws {
+    var random = Generator(seed: 7)
+    let table = (0..<256).map { _ in UInt8(truncatingIfNeeded: random.next() >> 20) }
+    let x = (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 20) }
+    for level in levels {
+      var y = [UInt8](repeating: 0, count: count)
+      try QuantizedArithmetic.lookup(x, to: &y, count, table, level: level)
+      #expect(y == x.map { table[Int($0)] })
     }
   }
 

@@ -96,6 +96,31 @@ import Testing
       lowest: -Double.infinity)
   }
 
+  @Test(arguments: levels) func channelsLast(level: swk_level) throws {
+    var r = Generator(seed: 52)
+    let pools = try [ThreadPool(width: 1), ThreadPool(width: 3)]
+    for _ in 0..<60 {
+      let g = try geometry(&r), channels = r.pick([1, 5, 16, 21, 64, 70, 200])
+      let x = (0..<g.planes * g.inputPlane * channels).map { _ in Int8(truncatingIfNeeded: r.next() >> 20) }
+      var y = [Int8](repeating: 0, count: g.planes * g.outputPlane * channels), differences = 0
+      try Pooling<Int8>(.max, geometry: g, level: level).runMaxChannelsLast(x, &y, channels: channels, pool: r.pick(pools))
+      for (pixel, window) in windows(g).enumerated() {
+        for plane in 0..<g.planes {
+          for c in 0..<channels {
+            let most = window.places.map { x[(plane * g.inputPlane + $0) * channels + c] }.max() ?? -128
+            differences += y[(plane * g.outputPlane + pixel) * channels + c] == most ? 0 : 1
+          }
+        }
+      }
+      #expect(differences == 0, "\(g) \(channels) channels")
+    }
+    #expect(throws: SwiftletError.self) {
+      var y: [Float] = [0]
+      try Pooling<Float>(.max, geometry: PoolingGeometry(planes: 1, input: [1], kernel: [1]), level: level)
+        .runMaxChannelsLast([0], &y, channels: 1, pool: pools[0])
+    }
+  }
+
   @Test(arguments: levels) func bytes(level: swk_level) throws {
     try check(
       Int8.self, level, kinds: [.max], value: { Int8(truncatingIfNeeded: $0.next() >> 20) }, asDouble: Double.init,

@@ -19,6 +19,9 @@ typedef struct {
   /// Also tells where each maximum was found (the first of equals): its place in the plane plus `base`; -1 if a window
   /// has no element.
   void (*max_indices)(const swk_pool *s, const void *x, void *y, int64_t *indices, int64_t base);
+  /// Maxima of [in..., channels], which become [out..., channels], places being `stride` >= channels elements apart; the lowest
+  /// number where a window has no element.
+  void (*max_channels)(const swk_pool *s, size_t channels, size_t stride, const void *x, void *y);
   void (*average)(const swk_pool *s, const void *x, void *y, void *scratch);
   void (*lp)(const swk_pool *s, const void *x, void *y, void *scratch);
 } swk_pool_table;

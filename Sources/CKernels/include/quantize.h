@@ -37,8 +37,9 @@ typedef void (*swk_quantized_binary_fn)(const void *a, const void *b, void *out,
 swk_quantized_binary_fn swk_quantized_add_get(swk_level level, swk_element_type type);
 swk_quantized_binary_fn swk_quantized_multiply_get(swk_level level, swk_element_type type);
 
-/// y[i] = table[x[i]], bytes.
-void swk_lookup(const uint8_t *x, uint8_t *y, size_t n, const uint8_t *table);
+/// y[i] = table[x[i]], bytes; y may be x.
+typedef void (*swk_lookup_fn)(const uint8_t *x, uint8_t *y, size_t n, const uint8_t *table);
+swk_lookup_fn swk_lookup_get(swk_level level);
 
 /// The least and the greatest of n elements and of what `low` and `high` hold; NaN is passed over.
 void swk_range_f32(swk_level level, const float *x, size_t n, float *low, float *high);

@@ -23,6 +23,13 @@ swk_quantized_binary_fn swk_quantized_multiply_get(swk_level level, swk_element_
   return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT2(level, swk_quantize).multiply[type] : NULL;
 }
 
-void swk_lookup(const uint8_t *x, uint8_t *y, size_t n, const uint8_t *table) {
-  for (size_t i = 0; i < n; i++) y[i] = table[x[i]];
+void swk_lookup_plain(const uint8_t *x, uint8_t *y, size_t n, const uint8_t *table);
+void swk_lookup_avx512(const uint8_t *x, uint8_t *y, size_t n, const uint8_t *table);
+
+swk_lookup_fn swk_lookup_get(swk_level level) {
+#if defined(__x86_64__)
+  // Vectors of 32 bytes gain nothing.
+  if (level == SWK_AVX512) return swk_lookup_avx512;
+#endif
+  return (void)level, swk_lookup_plain;
 }

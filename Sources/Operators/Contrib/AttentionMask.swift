@@ -47,10 +47,10 @@ extension AttentionCore {
   /// `run` with operands as `HeadRows`; the result is [batch][queries][heads][valueSize].
   func run(
     _ q: HeadRows, _ k: HeadRows, _ v: HeadRows, out: Tensor, biases: [Bias<Float>],
-    scores: (stage: Stage, data: UnsafeMutablePointer<Float>)? = nil, _ r: RunContext
+    scores: (stage: Stage, data: UnsafeMutablePointer<Float>)? = nil, prepare: ((_ plane: Int) -> Void)? = nil, _ r: RunContext
   ) throws {
     try run(
       q: q.data, q.layout, k: k.data, k.layout, v: v.data, v.layout, out: out.pointer(Float.self),
-      .rows(queries, heads: heads, size: valueSize), biases: biases, scores: scores, r)
+      .rows(queries, heads: heads, size: valueSize), biases: biases, scores: scores, prepare: prepare, r)
   }
 }

@@ -49,15 +49,20 @@ enum GroupQueryAttention {
     c.set(0, c.elementType(0), [q[0], q[1], .known(try Checked.multiply(heads, size))])
     let total = try c.constantInts(6)?.first, past = try c.shape(3, rank: 4)
     var capacity = Dimension.unknown
-    if let total { capacity = c.hasInput(3) ? (past?[2].map { max($0, total) } ?? .unknown) : .known(total) }
+    if try c.bool("sliding_window_cache") {
+      capacity = past?[2] ?? .unknown
+    } else if let total {
+      capacity = c.hasInput(3) ? (past?[2].map { max($0, total) } ?? .unknown) : .known(total)
+    }
     let stored = past?[3] ?? (c.hasInput(3) ? .unknown : .known(size))
     for i in 1...2 { c.set(i, cache, [q[0], .known(kv), capacity, stored]) }
     c.set(3, c.elementType(0), [q[0], .known(heads), q[1], total.map { .known($0) } ?? .unknown])
   }
 
   @Sendable private static func kernel(_ c: KernelContext) throws -> Kernel {
-    guard try !c.bool("sliding_window_cache") else { throw SwiftletError(.unsupported, "sliding_window_cache") }
-    guard !c.hasInput(14), !c.hasInput(15) else { throw SwiftletError(.unsupported, "q_norm_weight and k_norm_weight") }
+    guard !c.hasInput(14), !c.hasInput(15) else {
+      throw SwiftletError(.unsupported, "q_norm_weight and k_norm_weight, which are for GPUs: export the normalisation as nodes")
+    }
     let stage: AttentionCore.Stage?
     switch try c.int("qk_output") {
     case 0: stage = nil
@@ -67,11 +72,13 @@ enum GroupQueryAttention {
     }
     let window = try c.int("local_window_size"), isCausal = try c.bool("causal")
     try checkModel(window == -1 || window > 0 && isCausal, "local_window_size is \(window)")
-    return { r in try run(r, c, stage, window: window, isCausal: isCausal) }
+    let drops = try c.bool("sliding_window_cache")
+    try checkModel(!drops || window > 0 && stage == nil, "sliding_window_cache with local_window_size = \(window), or with qk_output")
+    return { r in try run(r, c, stage, window: window, drops: drops, isCausal: isCausal) }
   }
 
   private static func run(
-    _ r: RunContext, _ c: KernelContext, _ stage: AttentionCore.Stage?, window: Int, isCausal: Bool
+    _ r: RunContext, _ c: KernelContext, _ stage: AttentionCore.Stage?, window: Int, drops: Bool, isCausal: Bool
   ) throws {
     let query = try r.input(0), key = try r.optionalInput(1), value = try r.optionalInput(2)
     try checkShape(query.rank == 3, "query has the shape \(query.shape)")
@@ -86,7 +93,8 @@ enum GroupQueryAttention {
     var k = key.map { HeadRows($0, heads: kv, size: size) } ?? packed(heads)
     let v = value.map { HeadRows($0, heads: kv, size: size) } ?? packed(heads + kv)
     let lengths = try GroupedCache.Lengths(
-      try r.input(5).ints(), total: try r.input(6).int(), past: try r.optionalInput(3), batch: batch, rows: rows)
+      try r.input(5).ints(), total: try r.input(6).int(), past: try r.optionalInput(3), window: drops ? window : nil, batch: batch,
+      rows: rows)
     if try c.bool("do_rotary") {
       let rotary = try Rotary(r, lengths, batch: batch, rows: rows, isInterleaved: try c.bool("rotary_interleaved"))
       q = try rotary.apply(q, heads: heads, size: size, r)
@@ -111,9 +119,15 @@ enum GroupQueryAttention {
     } else if try c.int("smooth_softmax") == 1 {
       core.sinks = Array(repeating: 0, count: heads)
     }
-    let biases = try r.optionalInput(10).map { [try AttentionCore.Bias<Float>($0, core)] } ?? []
+    let biases = try r.optionalInput(10).map { [try AttentionCore.Bias<Float>(drops ? resident($0, lengths, r) : $0, core)] } ?? []
     let scores = try stage.flatMap { stage in r.hasOutput(3) ? (stage, try r.output(3).pointer(Float.self)) : nil }
-    try core.run(q, keys, values, out: r.output(0), biases: biases, scores: scores.map { (stage: $0, data: $1) }, r)
+    func prepare(_ plane: Int) {
+      keys.prepare(plane)
+      values.prepare(plane)
+    }
+    if rows == 0 { (0..<batch * kv).forEach(prepare) }
+    try core.run(
+      q, keys.all, values.all, out: r.output(0), biases: biases, scores: scores.map { (stage: $0, data: $1) }, prepare: prepare, r)
     guard let (_, p) = scores else { return }
     // What a query doesn't see counts as 0 in the output.
     for i in 0..<batch * heads * rows {
@@ -121,6 +135,23 @@ enum GroupQueryAttention {
       for j in 0..<visible.lowerBound { row[j] = 0 }
       for j in visible.upperBound..<core.keys { row[j] = 0 }
     }
+  }
+
+  /// The columns of an addend [..., positions] that stand for the rows which the cache holds, and the new ones.
+  private static func resident(_ t: Tensor, _ lengths: GroupedCache.Lengths, _ r: RunContext) throws -> Tensor {
+    let batch = lengths.past.count, width = t.shape.last ?? 0, first = zip(lengths.positions, lengths.past).map { $0 - $1 }
+    guard t.rank == 4, t.shape[0] == 1 || t.shape[0] == batch, zip(first, lengths.present).allSatisfy({ $0 + $1 <= width }) else {
+      throw SwiftletError(.shape, "attention_bias has the shape \(t.shape)")
+    }
+    let out = try r.scratchTensor(.float, [batch, t.shape[1], t.shape[2], lengths.total]), rows = t.shape[1] * t.shape[2]
+    out.data.initializeMemory(as: UInt8.self, repeating: 0, count: out.byteCount)
+    for b in 0..<batch {
+      for row in 0..<rows {
+        let from = t.pointer(Float.self) + ((t.shape[0] == 1 ? 0 : b) * rows + row) * width + first[b]
+        (out.pointer(Float.self) + (b * rows + row) * lengths.total).update(from: from, count: lengths.present[b])
+      }
+    }
+    return out
   }
 
   /// The angles of a run's new rows.
@@ -145,7 +176,7 @@ enum GroupQueryAttention {
         try checkShape(ids.count == batch * rows, "\(ids.count) position_ids for \(batch) sequences of \(rows)")
         positions = ids
       } else {
-        positions = (0..<batch * rows).map { lengths.past[$0 / rows] + $0 % rows }
+        positions = (0..<batch * rows).map { lengths.positions[$0 / rows] + $0 % rows }
       }
       for p in positions where p < 0 || p >= cos.shape[0] {
         throw SwiftletError(.runtime, "position \(p) is out of range for \(cos.shape[0])")

@@ -8,24 +8,51 @@ struct GroupedCache {
   struct Lengths {
     /// Whether the new rows are all there is.
     let isPrompt: Bool
+    let rows: Int
+    /// Where the new rows are in their sequences.
+    let positions: [Int]
+    /// Rows that the cache holds beforehand (less than `positions` where it drops the oldest), and those that count with the
+    /// new ones.
     let past: [Int]
     let present: [Int]
-    let rows: Int
-    /// The longest sequence, and the rows that the cache has room for.
+    /// The rows of `present` that the cache keeps: all, or the last ones.
+    let kept: [Range<Int>]
+    /// What queries and keys are computed over, and the rows that the cache has room for.
     let total: Int
     let capacity: Int
+    let drops: Bool
 
-    init(_ seqlens: [Int], total: Int, past: Tensor?, batch: Int, rows: Int) throws {
+    /// - Parameter window: how many rows a cache that drops the oldest has to keep; nil: it keeps all.
+    init(_ seqlens: [Int], total: Int, past: Tensor?, window: Int?, batch: Int, rows: Int) throws {
       try checkShape(seqlens.count == batch, "\(seqlens.count) seqlens_k for \(batch) sequences")
-      let before = past.map { $0.rank == 4 ? $0.shape[2] : 0 } ?? 0
-      (self.total, self.rows, isPrompt) = (total, rows, total == rows)
-      capacity = max(total, before)
-      let isPrompt = total == rows
-      guard total >= rows, total - rows <= before, seqlens.allSatisfy({ $0 >= -1 && $0 < total && (isPrompt || $0 + 1 >= rows && $0 + 1 - rows <= before) }) else {
+      let before = past.map { $0.rank == 4 ? $0.shape[2] : 0 } ?? 0, isPrompt = total == rows
+      let room = window == nil ? before : Int.max
+      guard total >= rows, total - rows <= room, seqlens.allSatisfy({ $0 >= -1 && $0 < total && (isPrompt || $0 + 1 >= rows && $0 + 1 - rows <= room) }) else {
         throw SwiftletError(.runtime, "seqlens_k \(seqlens) and total_sequence_length \(total) for \(rows) rows and a past of \(before)")
       }
-      present = seqlens.map { $0 + 1 }
-      self.past = present.map { isPrompt ? 0 : $0 - rows }
+      (self.rows, self.isPrompt, drops) = (rows, isPrompt, window != nil)
+      let ends = seqlens.map { $0 + 1 }, positions = ends.map { isPrompt ? 0 : $0 - rows }
+      self.positions = positions
+      guard let window else {
+        (self.past, present, kept) = (positions, ends, ends.map { 0..<$0 })
+        self.total = total
+        capacity = max(total, before)
+        return
+      }
+      guard past != nil, window > 0, before >= window else {
+        throw SwiftletError(.invalidModel, "a cache of \(before) rows for a window of \(window)")
+      }
+      // The cache drops as many rows at once as it has more than the window.
+      func held(_ end: Int) -> Int {
+        let drop = before - window + 1
+        return end <= before ? end : end - drop * ((end - before + drop - 1) / drop)
+      }
+      let resident = positions.map(held), dropped = zip(positions, resident).map { $0 - $1 }
+      self.past = resident
+      present = zip(ends, dropped).map { $0 - $1 }
+      kept = zip(ends, dropped).map { max(0, $0 - held($0) - $1)..<$0 - $1 }
+      self.total = (resident.max() ?? 0) + rows
+      capacity = before
     }
   }
 
@@ -66,39 +93,44 @@ struct GroupedCache {
 
   private var rowBytes: Int { size * bits / 8 }
 
-  /// All rows of all sequences as float; they are stored in output `i` if that is asked for.
-  func join(_ new: HeadRows, output i: Int, _ r: RunContext) throws -> HeadRows {
+  /// All rows of all sequences as float, which `prepare` makes for one sequence and head; what the cache keeps is stored in
+  /// output `i` if that is asked for.
+  func join(_ new: HeadRows, output i: Int, _ r: RunContext) throws -> (all: HeadRows, prepare: (_ plane: Int) -> Void) {
     let batch = lengths.past.count, shape = [batch, heads, lengths.capacity, size]
     var stored: Tensor?
     if r.hasOutput(i) {
       stored = try bits == 32 ? r.output(i, .float, shape) : r.output(i, bits == 8 ? .int8 : .uint8, shape.dropLast() + [rowBytes])
     }
-    let floats = try bits == 32 && stored != nil ? stored : r.scratchTensor(.float, shape)
-    guard let floats else { throw SwiftletError(.internal, "a cache without memory") }
-    let out = floats.pointer(Float.self), bytes = bits == 32 ? nil : stored?.data
-    let before = past.map { $0.shape[2] } ?? 0, capacity = lengths.capacity
-    r.pool.parallel(over: batch * heads, grain: max(1, 16384 / max(1, capacity * size))) { range in
-      for plane in range {
-        let (b, h) = (plane / heads, plane % heads), start = lengths.past[b]
-        let to = out + plane * capacity * size, store = bytes.map { $0 + plane * capacity * rowBytes }
-        if let past {
-          let from = past.data + plane * before * rowBytes
-          if bits == 32 { UnsafeMutableRawPointer(to).copyMemory(from: from, byteCount: start * rowBytes) }
-          store?.copyMemory(from: from, byteCount: start * rowBytes)
-          for row in 0..<(bits == 32 ? 0 : start) { decode(from + row * rowBytes, to + row * size, head: h) }
-        }
-        for row in 0..<lengths.rows {
-          let from = new.data + (b * new.layout.batch + h * new.layout.head + row * new.layout.row)
-          let at = to + (start + row) * size
-          at.update(from: from, count: size)
-          if bits != 32 { encode(at, store.map { $0 + (start + row) * rowBytes }, head: h) }
-        }
-        let end = start + lengths.rows, rest = capacity - end
-        (to + end * size).update(repeating: 0, count: rest * size)
-        (store.map { $0 + end * rowBytes })?.initializeMemory(as: UInt8.self, repeating: 0, count: rest * rowBytes)
+    // A cache that drops rows is cut out of all rows; any other is them.
+    let drops = lengths.drops, count = drops ? lengths.total : lengths.capacity, all = [batch, heads, count, size]
+    let floats = try bits == 32 && !drops ? stored ?? r.scratchTensor(.float, all) : r.scratchTensor(.float, all)
+    let codes = bits == 32 ? nil : drops ? try r.scratch(Checked.multiply(batch * heads * count, rowBytes)) : stored?.data
+    let out = floats.pointer(Float.self), before = past.map { $0.shape[2] } ?? 0
+    func prepare(_ plane: Int) {
+      let (b, h) = (plane / heads, plane % heads), start = lengths.past[b]
+      let to = out + plane * count * size, store = codes.map { $0 + plane * count * rowBytes }
+      if let past {
+        let from = past.data + plane * before * rowBytes
+        if bits == 32 { UnsafeMutableRawPointer(to).copyMemory(from: from, byteCount: start * rowBytes) }
+        store?.copyMemory(from: from, byteCount: start * rowBytes)
+        for row in 0..<(bits == 32 ? 0 : start) { decode(from + row * rowBytes, to + row * size, head: h) }
       }
+      for row in 0..<lengths.rows {
+        let from = new.data + (b * new.layout.batch + h * new.layout.head + row * new.layout.row)
+        let at = to + (start + row) * size
+        at.update(from: from, count: size)
+        if bits != 32 { encode(at, store.map { $0 + (start + row) * rowBytes }, head: h) }
+      }
+      let end = start + lengths.rows, rest = count - end
+      (to + end * size).update(repeating: 0, count: rest * size)
+      (store.map { $0 + end * rowBytes })?.initializeMemory(as: UInt8.self, repeating: 0, count: rest * rowBytes)
+      guard drops, let stored else { return }
+      let from = store.map { UnsafeRawPointer($0) } ?? UnsafeRawPointer(to), kept = lengths.kept[b]
+      let cache = stored.data + plane * lengths.capacity * rowBytes, used = kept.count * rowBytes
+      cache.copyMemory(from: from + kept.lowerBound * rowBytes, byteCount: used)
+      (cache + used).initializeMemory(as: UInt8.self, repeating: 0, count: lengths.capacity * rowBytes - used)
     }
-    return HeadRows(out, .heads(heads, rows: capacity, size: size))
+    return (HeadRows(out, .heads(heads, rows: count, size: size)), prepare)
   }
 
   private func decode(_ from: UnsafeRawPointer, _ to: UnsafeMutablePointer<Float>, head: Int) {

@@ -21,7 +21,6 @@ enum MatMulNBits {
       ],
       exactness: .accumulating, infer: { try infer($0, inner: "K", outer: "N") },
       kernel: { c in
-        guard !c.hasInput(4) else { throw SwiftletError(.unsupported, "g_idx") }
         guard try !c.bool("weight_prepacked") else { throw SwiftletError(.unsupported, "weights that were packed for a GPU") }
         let (n, k) = try sizes(c), bits = try c.int("bits"), block = try c.int("block_size")
         return { r in
@@ -38,6 +37,15 @@ enum MatMulNBits {
           let weights = try BlockWeights(
             n: n, k: k, bits: bits, block: block, b.pointer(UInt8.self), scales: scales.pointer(Float.self), points)
           let x = try r.input(0), y = try r.output(0), m = k == 0 ? 0 : x.count / k
+          if let groups = try r.optionalInput(4) {
+            let groups = try groups.ints()
+            guard groups.count == k || groups.count == blocks * block, groups.allSatisfy({ $0 >= 0 && $0 < blocks }) else {
+              throw SwiftletError(.runtime, "g_idx has \(groups.count) numbers for \(k) columns in \(blocks) blocks")
+            }
+            return try TiledProduct(m: m, n: n, k: k, rowStride: blocks * block).run(r, x, bias, y) {
+              weights.widen($0, groups: groups, to: $1)
+            }
+          }
           if weights.isDirect(m: m) {
             r.chose("direct")
             return weights.multiply(
@@ -55,10 +63,10 @@ enum MatMulNBits {
         .required(.int, "K"), .required(.int, "N"), .required(.int, "block_size"), .required(.int, "quant_type"),
         .int("training_mode", 0), .int("transB", 1),
       ],
-      exactness: .accumulating, infer: { try infer($0, inner: "K", outer: "N") },
+      exactness: .accumulating,
+      infer: { try $0.bool("transB") ? infer($0, inner: "K", outer: "N") : infer($0, inner: "N", outer: "K") },
       kernel: { c in
-        guard try c.bool("transB") else { throw SwiftletError(.unsupported, "MatMulBnb4 with transB = 0") }
-        let (n, k) = try sizes(c), block = try c.int("block_size"), kind = try c.int("quant_type")
+        let isTransposed = try c.bool("transB"), (n, k) = try sizes(c), block = try c.int("block_size"), kind = try c.int("quant_type")
         try checkModel(kind == 0 || kind == 1, "quant_type is \(kind)")
         let values = kind == 0 ? fp4 : nf4
         return { r in
@@ -66,13 +74,24 @@ enum MatMulNBits {
           try checkShape(
             b.count == (count + 1) / 2 && scales.count == (count + block - 1) / block, "B or absmax have the wrong shape")
           let bytes = b.pointer(UInt8.self), scale = scales.pointer(Float.self), x = try r.input(0)
-          try TiledProduct(m: k == 0 ? 0 : x.count / k, n: n, k: k, rowStride: k).run(r, x, nil, r.output(0)) { row, to in
+          func widen(_ row: Int, _ to: UnsafeMutablePointer<Float>) {
             // High bits first; blocks run on over the rows' ends.
             for j in 0..<k {
               let i = row * k + j
               to[j] = values[Int(bytes[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15)] * scale[i / block]
             }
           }
+          if isTransposed {
+            return try TiledProduct(m: x.count / k, n: n, k: k, rowStride: k).run(r, x, nil, r.output(0), widen)
+          }
+          // The matrix as it stands, for gradients: rare enough to be made float as a whole.
+          let whole = try r.scratch(count, of: Float.self), m = x.count / n
+          for row in 0..<n { widen(row, whole + row * k) }
+          let gemm = try Gemm<Float>(
+            m: m, n: k, k: n, a: .strided(x.pointer(Float.self), rowStride: n, columnStride: 1),
+            b: .strided(whole, rowStride: k, columnStride: 1))
+          let scratch = try r.scratch(gemm.scratchBytes(width: r.pool.width))
+          gemm.run(try r.output(0).pointer(Float.self), rowStride: k, pool: r.pool, scratch: scratch)
         }
       }),
   ]
@@ -96,10 +115,10 @@ enum MatMulNBits {
   }
 
   private static func infer(_ c: InferenceContext, inner: String, outer: String) throws {
-    let (n, k) = try sizes(c)
+    _ = try sizes(c)
     guard let a = try c.shape(0, ranks: 1...) else { return c.set(0, c.elementType(0), nil) }
-    _ = try c.same(a[a.count - 1], .known(k), "A's last dimension and K")
-    c.set(0, c.elementType(0), a.dropLast() + [.known(n)])
+    _ = try c.same(a[a.count - 1], .known(c.int(inner)), "A's last dimension and \(inner)")
+    c.set(0, c.elementType(0), a.dropLast() + [.known(try c.int(outer))])
   }
 }
 

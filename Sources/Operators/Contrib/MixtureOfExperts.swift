@@ -79,7 +79,8 @@ enum MixtureOfExperts {
       alwaysNormalizes = c.node.opType == "QMoE"
       k = try c.int("k")
       try checkModel(k > 0, "k is \(k)")
-      guard try !c.bool("use_sparse_mixer") else { throw SwiftletError(.unsupported, "use_sparse_mixer") }
+      // onnxruntime's kernels for CPUs take the softmax for a sparse mixer's shares too.
+      try checkModel(try !c.bool("use_sparse_mixer") || k == 2, "use_sparse_mixer with k = \(k)")
       normalizes = try c.bool("normalize_routing_weights")
       let name = try c.string("activation_type"), fusion = try c.int("swiglu_fusion")
       switch name {

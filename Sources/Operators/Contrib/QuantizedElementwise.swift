@@ -49,9 +49,11 @@ enum QuantizedElementwise {
       attributes: attributes, memory: .inPlace([0]), infer: { $0.set(0, like: 0) },
       kernel: { c in
         let f = try function(c)
+        let fixed = (1...4).allSatisfy { !c.hasInput($0) || c.constant($0) != nil } ? Lazily<[UInt8]>() : nil
         return { r in
           let x = try r.input(0), y = try r.output(0)
-          let table = try QuantizedTable.make(x.type, .init(r, scale: 1, zero: 2), .init(r, scale: 3, zero: 4), f)
+          func make() throws -> [UInt8] { try QuantizedTable.make(x.type, .init(r, scale: 1, zero: 2), .init(r, scale: 3, zero: 4), f) }
+          let table = try fixed?.get(make) ?? make()
           try QuantizedArithmetic.lookup(x.pointer(UInt8.self), to: y.pointer(UInt8.self), x.count, table, pool: r.pool)
         }
       })

@@ -50,14 +50,15 @@ enum QuantizedPool {
     kernel: { c in
       let window = try Window(c)
       return { r in
-        try planar(r, last: true) { x, y in
-          let geometry = try Pool.geometry(x.shape, window)
-          if x.type == .int8 {
-            try Pool.run(r, Pooling<Int8>.Kind.max, geometry, x, y)
-          } else {
-            try Pool.run(r, Pooling<UInt8>.Kind.max, geometry, x, y)
-          }
+        let x = try r.input(0), y = try r.output(0)
+        guard y.count > 0 else { return }
+        func run<S: PoolScalar & BitwiseCopyable>(_: S.Type) throws {
+          // Parts of the batch are independent of each other, planes of channels are not what lies together.
+          let geometry = try Pool.geometry([x.shape[0], 1] + x.shape[1..<x.rank - 1], window)
+          try Pooling<S>(.max, geometry: geometry).runMaxChannelsLast(
+            x.pointer(S.self), y.pointer(S.self), channels: x.shape[x.rank - 1], pool: r.pool)
         }
+        try x.type == .int8 ? run(Int8.self) : run(UInt8.self)
       }
     })
 

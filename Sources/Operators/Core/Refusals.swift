@@ -7,15 +7,10 @@ enum Refusals {
     return reasons[domain.isEmpty ? name : "\(domain).\(name)"]
   }
 
-  private static let generation = "generation inside a model is not supported; run its decoder step by step"
   private static let copies = "a copy between devices; save the optimised model from a session on the CPU"
   private static let reasons = [
     "MemcpyFromHost": copies,
     "MemcpyToHost": copies,
-    "com.microsoft.BeamSearch": generation,
     "com.microsoft.EPContext": "it holds a model compiled for one vendor's device; use the model without the context cache",
-    "com.microsoft.GreedySearch": generation,
-    "com.microsoft.Sampling": generation,
-    "com.microsoft.WhisperBeamSearch": generation,
   ]
 }

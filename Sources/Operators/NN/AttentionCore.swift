@@ -67,10 +67,12 @@ struct AttentionCore: Sendable {
   /// What of the scores is asked for as an output [batch, heads, queries, keys].
   enum Stage { case product, capped, biased, probabilities }
 
+  /// - Parameter prepare: makes the rows of K and V of one sequence and head, plane [batch, kvHeads]: right before they are
+  ///   read where each is read once, while they are in the cache.
   func run<S: KernelScalar & SIMDScalar>(
     q: UnsafePointer<S>, _ qLayout: Layout, k: UnsafePointer<S>, _ kLayout: Layout, v: UnsafePointer<S>,
     _ vLayout: Layout, out: UnsafeMutablePointer<S>, _ outLayout: Layout, biases: [Bias<S>] = [],
-    scores: (stage: Stage, data: UnsafeMutablePointer<S>)? = nil, _ r: RunContext
+    scores: (stage: Stage, data: UnsafeMutablePointer<S>)? = nil, prepare: ((_ plane: Int) -> Void)? = nil, _ r: RunContext
   ) throws {
     guard batch > 0, heads > 0, queries > 0, valueSize > 0 else { return }
     let block = max(1, min(queries, 1 << 16 / max(1, keys), 128))
@@ -93,44 +95,54 @@ struct AttentionCore: Sendable {
     let width = r.pool.width
     let memory = try r.scratch(Checked.multiply(width, gemmBytes + 64))
     let scoreMemory = try r.scratch(Checked.multiply(width, max(scoreCount, 1) + 16), of: S.self)
-    r.pool.parallel(batch * heads * blocks) { task, worker in
-      failure.catching {
-        let head = task / blocks, b = head / heads, h = head % heads, kv = h / max(1, heads / kvHeads)
-        let start = task % blocks * block, rows = min(block, queries - start)
-        let p = scoreMemory + worker * (scoreCount + 16)
-        let scratch = memory + worker * (gemmBytes + 64)
-        let queryRows = q + (b * qLayout.batch + h * qLayout.head + start * qLayout.row)
-        let keyRows = k + (b * kLayout.batch + kv * kLayout.head), valueRows = v + (b * vLayout.batch + kv * vLayout.head)
-        let (scoring, mixing) = try products(rows, UnsafePointer(p), q: queryRows, k: keyRows, v: valueRows)
-        scoring.run(p, rowStride: keys, pool: serial, scratch: scratch)
-        func export(_ stage: Stage) {
-          guard let scores, scores.stage == stage else { return }
-          (scores.data + (head * queries + start) * keys).update(from: p, count: rows * keys)
+    let sharing = max(1, heads / kvHeads)
+    func attend(_ head: Int, _ piece: Int, _ p: UnsafeMutablePointer<S>, _ scratch: UnsafeMutableRawPointer) throws {
+      let b = head / heads, h = head % heads, kv = h / sharing
+      let start = piece * block, rows = min(block, queries - start)
+      let queryRows = q + (b * qLayout.batch + h * qLayout.head + start * qLayout.row)
+      let keyRows = k + (b * kLayout.batch + kv * kLayout.head), valueRows = v + (b * vLayout.batch + kv * vLayout.head)
+      let (scoring, mixing) = try products(rows, UnsafePointer(p), q: queryRows, k: keyRows, v: valueRows)
+      scoring.run(p, rowStride: keys, pool: serial, scratch: scratch)
+      func export(_ stage: Stage) {
+        guard let scores, scores.stage == stage else { return }
+        (scores.data + (head * queries + start) * keys).update(from: p, count: rows * keys)
+      }
+      export(.product)
+      if softcap != 0 {
+        try Unary.apply(.scale, S.elementType, p, to: p, rows * keys, UnaryParameters(alpha: 1 / softcap, beta: 0))
+        try Unary.apply(.tanh, S.elementType, p, to: p, rows * keys)
+        try Unary.apply(.scale, S.elementType, p, to: p, rows * keys, UnaryParameters(alpha: softcap, beta: 0))
+      }
+      export(.capped)
+      for i in 0..<rows {
+        let row = p + i * keys
+        for bias in biases {
+          let from = bias.data + (b * bias.batch + h * bias.head + (start + i) * bias.row)
+          for j in 0..<bias.keys { row[j] += from[j * bias.column] }
+          for j in bias.keys..<max(keys, bias.keys) { row[j] = -.infinity }
         }
-        export(.product)
-        if softcap != 0 {
-          try Unary.apply(.scale, S.elementType, p, to: p, rows * keys, UnaryParameters(alpha: 1 / softcap, beta: 0))
-          try Unary.apply(.tanh, S.elementType, p, to: p, rows * keys)
-          try Unary.apply(.scale, S.elementType, p, to: p, rows * keys, UnaryParameters(alpha: softcap, beta: 0))
-        }
-        export(.capped)
-        for i in 0..<rows {
-          let row = p + i * keys
-          for bias in biases {
-            let from = bias.data + (b * bias.batch + h * bias.head + (start + i) * bias.row)
-            for j in 0..<bias.keys { row[j] += from[j * bias.column] }
-            for j in bias.keys..<max(keys, bias.keys) { row[j] = -.infinity }
-          }
-          let visible = visible(b, start + i)
-          for j in 0..<visible.lowerBound { row[j] = -.infinity }
-          for j in visible.upperBound..<keys { row[j] = -.infinity }
-        }
-        export(.biased)
-        for i in 0..<rows { try softmax(p + i * keys, visible(b, start + i), sink: sinks.map { $0[h] }) }
-        export(.probabilities)
-        mixing.run(
-          out + (b * outLayout.batch + h * outLayout.head + start * outLayout.row), rowStride: outLayout.row, pool: serial,
-          scratch: scratch)
+        let visible = visible(b, start + i)
+        for j in 0..<visible.lowerBound { row[j] = -.infinity }
+        for j in visible.upperBound..<keys { row[j] = -.infinity }
+      }
+      export(.biased)
+      for i in 0..<rows { try softmax(p + i * keys, visible(b, start + i), sink: sinks.map { $0[h] }) }
+      export(.probabilities)
+      mixing.run(
+        out + (b * outLayout.batch + h * outLayout.head + start * outLayout.row), rowStride: outLayout.row, pool: serial,
+        scratch: scratch)
+    }
+    // Of one query, all heads that share keys and values follow each other.
+    let isGrouped = queries == 1 && (sharing == 1 || batch * kvHeads >= width), group = isGrouped ? sharing : 1
+    if let prepare, !isGrouped {
+      r.pool.parallel(over: batch * kvHeads, grain: max(1, 16384 / max(1, keys * headSize))) { $0.forEach(prepare) }
+    }
+    r.pool.parallel(batch * heads / group * blocks) { task, worker in
+      let p = scoreMemory + worker * (scoreCount + 16)
+      let scratch = memory + worker * (gemmBytes + 64)
+      if isGrouped { prepare?(task) }
+      for head in task / blocks * group..<(task / blocks + 1) * group {
+        failure.catching { try attend(head, task % blocks, p, scratch) }
       }
     }
     try failure.rethrow()

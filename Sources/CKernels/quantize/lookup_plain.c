@@ -1,0 +1,4 @@
+#define SWK_LEVEL_PLAIN
+#include "../level.h"
+#include "quantize.h"
+#include "lookup.inc"
