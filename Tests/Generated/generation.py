@@ -243,6 +243,11 @@ def beams(c, limit):
           "repetition_penalty": penalty(c)}
 
 
+def stops_early(c, batch):
+  """Without it onnxruntime looks at scores of another sequence of the batch to see whether one can become better."""
+  return 1 if batch > 1 else c.flag()
+
+
 def beam_outputs(c, s, attributes, optional):
   """Which outputs are asked for. The scores behind an early end are not written by onnxruntime: with them no sequence ends."""
   if not c.chance(0.3):
@@ -255,7 +260,7 @@ def beam_outputs(c, s, attributes, optional):
 @family(160)
 def beam_search_decoder(c):
   s, weights, graphs, attributes, ids, limit, optional = gpt_case(c)
-  attributes["early_stopping"] = c.flag()
+  attributes["early_stopping"] = stops_early(c, len(ids))
   outputs = beam_outputs(c, s, attributes, optional)
   finish(c, "BeamSearch", graphs, weights, {"input_ids": ids, **beams(c, limit), **optional}, outputs, attributes, tolerance=SCORES)
 
@@ -268,7 +273,7 @@ def beam_search_encoder(c):
   encoder, decoder, weights = encoder_decoder(c, s, False, alone, c.chance(0.2))
   pad, eos = c.integer(0, s.vocabulary - 1), c.integer(0, s.vocabulary - 1)
   limit = c.integer(3, 9)
-  attributes = {"eos_token_id": eos, "pad_token_id": pad, "no_repeat_ngram_size": c.pick([0, 0, 1, 2]), "early_stopping": c.flag(),
+  attributes = {"eos_token_id": eos, "pad_token_id": pad, "no_repeat_ngram_size": c.pick([0, 0, 1, 2]), "early_stopping": stops_early(c, n),
                 "decoder_start_token_id": c.integer(0, s.vocabulary - 1), "model_type": 1}
   optional = {"vocab_mask": vocabulary_mask(c, (s.vocabulary,), eos) if c.chance(0.3) else None,
               "prefix_vocab_mask": vocabulary_mask(c, (n, s.vocabulary), eos) if c.chance(0.3) else None,
@@ -286,7 +291,7 @@ def beam_search_whisper(c):
   encoder, decoder, weights = encoder_decoder(c, s, True, False, False)
   eos, limit = c.integer(0, s.vocabulary - 1), first + c.integer(2, 8)
   attributes = {"eos_token_id": eos, "pad_token_id": c.integer(0, s.vocabulary - 1), "no_repeat_ngram_size": c.pick([0, 0, 1, 2]),
-                "early_stopping": c.flag(), "decoder_start_token_id": c.integer(0, s.vocabulary - 1), "model_type": 2}
+                "early_stopping": stops_early(c, n), "decoder_start_token_id": c.integer(0, s.vocabulary - 1), "model_type": 2}
   if timestamps:
     begin = s.vocabulary - c.integer(4, 12)
     attributes.update(eos_token_id=begin - 8, translate_token_id=begin - 5, transcribe_token_id=begin - 4, start_of_lm_token_id=begin - 3,

@@ -1,5 +1,6 @@
 import CKernels
 import Glibc
+import Tensors
 import Testing
 
 @testable import Kernels

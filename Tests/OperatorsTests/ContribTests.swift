@@ -83,6 +83,58 @@ import Testing
   @Test func aSingularMatrixHasNoInverse() {
     #expect(throws: SwiftletError.self) { try run("Inverse", [zeros(2, 2)]) }
   }
+  @Test func cachesThatDropRowsHaveRoomForTheWindow() throws {
+    func run(window: Int, room: Int, length: Int32) throws -> [Tensor] {
+      let cache = try zeros(1, 1, room, 16), new = try zeros(1, 1, 16)
+      return try self.run(
+        "GroupQueryAttention", [new, new, new, cache, cache, Tensor([length - 1]), Tensor([length], [])], outputs: 3,
+        ["num_heads": .int(1), "kv_num_heads": .int(1), "local_window_size": .int(window), "sliding_window_cache": .int(1)])
+    }
+    #expect(try run(window: 4, room: 6, length: 1000)[1].shape == [1, 1, 6, 16])
+    #expect(throws: SwiftletError.self) { try run(window: 7, room: 6, length: 3) }
+    #expect(throws: SwiftletError.self) { try run(window: 4, room: 6, length: 0) }
+    #expect(throws: SwiftletError.self) { try run(window: 0, room: 6, length: 3) }
+  }
+  @Test func columnsThatNameNoBlockAreErrors() {
+    for group: Int32 in [-1, 1, .max] {
+      #expect(throws: SwiftletError.self) {
+        try run(
+          "MatMulNBits",
+          [zeros(1, 16), Tensor(.uint8, [UInt8](repeating: 0, count: 8), [1, 1, 8]), zeros(1, 1), nil, Tensor([Int32](repeating: group, count: 16))],
+          ["K": .int(16), "N": .int(1), "block_size": .int(16)])
+      }
+    }
+  }
+  @Test func scoresAreChangedInTheirOrder() throws {
+    var scores: [Float] = [1, -1, 2, 3]
+    var p = LogitsProcessors()
+    (p.repetitionPenalty, p.ngram, p.leastLength, p.end, p.temperature) = (2, 2, 9, 3, 0.5)
+    (p.presence, p.presencePenalty) = (try Tensor([0, 0, 1, 0] as [Int32], [1, 4]), 1)
+    scores.withUnsafeMutableBufferPointer { s in
+      guard let data = s.baseAddress else { return }
+      // 1 has followed 0 before; 2 isn't there yet; 7 is no token.
+      p.apply(TokenScores(rows: 1, vocabulary: 4, data: data), [[0, 1, 7, 0]], batch: 1, isFirst: true)
+    }
+    #expect(scores == [1, -.infinity, 3, -.infinity])
+  }
+  @Test func timesComeInPairsAndDontGoBack() {
+    let rules = TimestampRules(
+      end: 1, startOfTranscript: 2, translate: 3, transcribe: 4, startOfLanguageModel: 5, noTimestamps: 6, begin: 7)
+    func allowed(_ row: [Int32]) -> [Int] {
+      var scores = [Float](repeating: -1, count: 12)
+      scores.withUnsafeMutableBufferPointer { rules.apply($0, row) }
+      return scores.indices.filter { scores[$0] > LogitsProcessors.forbidden }
+    }
+    #expect(allowed([2]) == [7, 8, 9, 10, 11])
+    #expect(allowed([2, 7]) == [0, 1, 2, 3, 4])
+    #expect(allowed([2, 7, 0, 9]) == [9, 10, 11])
+    #expect(allowed([2, 7, 0, 9, 9]) == [0, 1])
+  }
+  @Test func drawsAreThoseOfTheMinimalStandard() {
+    // 16807 and 282475249 are its first numbers.
+    var random = MinimalStandard(seed: 1)
+    #expect(random.next() == (16806 + 282_475_248 * 2_147_483_646.0) / (2_147_483_646.0 * 2_147_483_646.0))
+  }
   @Test(arguments: ["EPContext"])
   func whatIsRefusedIsRefusedWithAReason(_ op: String) throws {
     let node = NodeRunner.node(op, inputs: [], outputs: 1, version: 1, domain: "com.microsoft", [:])

@@ -84,16 +84,6 @@ struct TokenScores {
   let vocabulary: Int
   let data: UnsafeMutablePointer<Float>
 
-  /// - Parameter vocabulary: where the model has more logits than tokens (padding); 0: all of them.
-  init(for logits: Tensor, rows: Int, vocabulary: Int, _ r: RunContext) throws {
-    try checkShape(logits.rank == 3, "logits have the shape \(logits.shape)")
-    let width = logits.shape[2]
-    try checkModel(vocabulary <= width, "a vocabulary of \(vocabulary) tokens for logits of the shape \(logits.shape)")
-    (self.rows, self.vocabulary) = (rows, vocabulary > 0 ? vocabulary : width)
-    try checkShape(self.vocabulary > 0, "logits have the shape \(logits.shape)")
-    data = try r.scratch(Checked.multiply(rows, self.vocabulary), of: Float.self)
-  }
-
   subscript(_ row: Int) -> UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(start: data + row * vocabulary, count: vocabulary)
   }
@@ -110,5 +100,17 @@ struct TokenScores {
       let from = (row / (rows / given) * steps + steps - 1) * width
       try Cast.apply(type, logits.data + from * size, to: .float, data + row * vocabulary, vocabulary)
     }
+  }
+}
+
+extension TokenScores {
+  /// - Parameter vocabulary: where the model has more logits than tokens (padding); 0: all of them.
+  init(for logits: Tensor, rows: Int, vocabulary: Int, _ r: RunContext) throws {
+    try checkShape(logits.rank == 3, "logits have the shape \(logits.shape)")
+    let width = logits.shape[2]
+    try checkModel(vocabulary <= width, "a vocabulary of \(vocabulary) tokens for logits of the shape \(logits.shape)")
+    (self.rows, self.vocabulary) = (rows, vocabulary > 0 ? vocabulary : width)
+    try checkShape(self.vocabulary > 0, "logits have the shape \(logits.shape)")
+    data = try r.scratch(Checked.multiply(rows, self.vocabulary), of: Float.self)
   }
 }
