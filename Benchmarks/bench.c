@@ -5,8 +5,9 @@
  * ENGINE is swiftlet or onnxruntime, LIBRARY its shared library. An input is its name, the number of its element
  * type, its shape such as 1x3x224x224 ("scalar" for rank 0), and a file with its bytes. Runs once, then again for
  * SECONDS (3 times or more; not at all when it is 0). Prints JSON: milliseconds of loading (path to a session that is
- * ready), of the first run, and the median and the least of the others; and the process's memory in KB, the library and
- * the inputs included: the most that it had (VmHWM) and what it has after the last run (VmRSS). */
+ * ready), of the first run, the median and the least of the others, and their median in processor time of all threads;
+ * and the process's memory in KB, the library and the inputs included: the most that it had (VmHWM) and what it has
+ * after the last run (VmRSS). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -41,11 +42,13 @@ void *bench_symbol(void *library, const char *name) {
   return symbol;
 }
 
-static double now_ms(void) {
+static double clock_ms(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
+
+static double now_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -90,7 +93,7 @@ int main(int argc, char **argv) {
   double milliseconds = atof(argv[5]) * 1e3;
   size_t count = (size_t)(argc - 6) / 4;
   bench_input *inputs = bench_allocate(count, sizeof *inputs);
-  double *times = bench_allocate(MOST_RUNS, sizeof *times);
+  double *times = bench_allocate(MOST_RUNS, sizeof *times), *busy = bench_allocate(MOST_RUNS, sizeof *busy);
   for (size_t i = 0; i < count; i++) inputs[i] = read_input(argv + 6 + 4 * i);
   engine->start(argv[2]);
 
@@ -104,15 +107,18 @@ int main(int argc, char **argv) {
   int runs = 0;
   double begin = now_ms(), end = begin;
   while (milliseconds > 0 && runs < MOST_RUNS && (runs < LEAST_RUNS || end - begin < milliseconds)) {
+    double busy_start = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
     start = now_ms();
     engine->run();
     end = now_ms();
+    busy[runs] = clock_ms(CLOCK_PROCESS_CPUTIME_ID) - busy_start;
     times[runs++] = end - start;
   }
   qsort(times, (size_t)runs, sizeof *times, ascending);
-  printf("{\"load\": %.4f, \"first\": %.4f, \"median\": %.4f, \"least\": %.4f, \"runs\": %d, \"peak\": %ld, "
-         "\"resident\": %ld}\n", load, first, runs ? times[runs / 2] : first, runs ? times[0] : first, runs,
-         status_kb("VmHWM"), status_kb("VmRSS"));
+  qsort(busy, (size_t)runs, sizeof *busy, ascending);
+  printf("{\"load\": %.4f, \"first\": %.4f, \"median\": %.4f, \"least\": %.4f, \"busy\": %.4f, \"runs\": %d, "
+         "\"peak\": %ld, \"resident\": %ld}\n", load, first, runs ? times[runs / 2] : first, runs ? times[0] : first,
+         busy[runs / 2], runs, status_kb("VmHWM"), status_kb("VmRSS"));
   fflush(stdout);
   _Exit(0); /* Unloading isn't measured. */
 }

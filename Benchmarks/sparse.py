@@ -5,8 +5,8 @@
 
 Each model is pruned by magnitude (`swiftlet prune`), then onnxruntime with the dense model, Swiftlet with the dense one
 and Swiftlet with the pruned one take turns, each in a process of its own (bench.c). A figure is the least of the
-rounds' medians, or with `--figure least` of all runs, for machines on which other things run too. Inputs as for
-compare.py.
+rounds' medians; of all runs with `--figure least`; of the medians of processor time with `--figure busy`, for machines
+on which other things run too. Inputs as for compare.py.
 
 Memory of the weights is what a process has after its runs, without the activations (`swiftlet bench`: arena_bytes) and
 what a process with the digits sample has; the share is the pruned model's over that of the dense one, both in Swiftlet.
@@ -66,7 +66,7 @@ def main():
     parser.add_argument("--pattern", nargs="+", default=["unstructured"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1)
-    parser.add_argument("--figure", choices=["median", "least"], default="median")
+    parser.add_argument("--figure", choices=["median", "least", "busy"], default="median")
     parser.add_argument("--sizes", action="store_true")
     options = parser.parse_args()
     libraries = {"swiftlet": compare.ROOT / "build/libswiftlet.so", "onnxruntime": compare.ort_library()}
