@@ -458,6 +458,11 @@ SWL_API swl_status swl_options_set_external_folder(swl_options *options, const c
 typedef int (*swl_resolve)(void *userdata, const char *location, swl_reader *reader);
 SWL_API swl_status swl_options_set_external_resolver(swl_options *options, swl_resolve resolve, void *userdata);
 
+/* Where a stream (section 10) keeps weights: in files without a name in this folder, which should be on a disk. Their
+ * memory can be taken back by the system, as that of a model that was opened by path: a stream needs about as much
+ * memory as such a model then. NULL, the default: in memory. Copies `folder`. Since 1.0. */
+SWL_API swl_status swl_options_set_stream_folder(swl_options *options, const char *folder);
+
 /* ------------------------------------------------------------------------------------------------------------------
  * 8. Runs with options, cancelling, profiling, memory
  * --------------------------------------------------------------------------------------------------------------- */
@@ -581,14 +586,16 @@ SWL_API void swl_stream_free(swl_stream *stream);
 /* For `offset`: the bytes follow those of the last call. */
 #define SWL_STREAM_NEXT UINT64_MAX
 /* Takes bytes that stand at `offset` of the container. The first 32 bytes have to come first; then all may come in any
- * order, and more than once: what is there already isn't looked at. Copies `data`; doesn't wait for the refinement.
+ * order, and more than once: what is there already isn't looked at. Copies `data`; doesn't wait for the refinement:
+ * what it hasn't used yet is in memory.
  * SWL_NOT_A_MODEL: bytes are damaged. They are forgotten and can be sent again, and the stream goes on, unless it is
  * header or graph that is wrong: then every later call says so. Since 1.0. */
 SWL_API swl_status swl_stream_append(swl_stream *stream, uint64_t offset, const void *data, size_t size,
                                      swl_error **error);
 /* Reads once from a descriptor (a file, pipe or socket), at most `most` bytes, and takes them as following those of
- * the last call. `*count` becomes their number; 0 when a descriptor that doesn't block has none for now. SWL_IO at its
- * end, and when it can't be read. Since 1.0. */
+ * the last call. `*count` becomes their number; 0 when a descriptor that doesn't block has none for now. Then waits
+ * while more than a sixteenth of the container hasn't been used yet. SWL_IO at its end, and when it can't be read. Since
+ * 1.0. */
 SWL_API swl_status swl_stream_read(swl_stream *stream, int descriptor, size_t most, size_t *count, swl_error **error);
 
 /* What a stream has. Since 1.0. */

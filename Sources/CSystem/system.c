@@ -2,8 +2,10 @@
 #include "csystem.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -78,7 +80,39 @@ void *sws_reserve(size_t length) {
   void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return p == MAP_FAILED ? NULL : p;
 }
+int sws_nameless_file(const char *directory, size_t length) {
+  int fd;
+  if (directory) {
+    char path[4096];
+    const int n = snprintf(path, sizeof path, "%s/swiftlet-XXXXXX", directory);
+    if (n < 0 || (size_t)n >= sizeof path) return -ENAMETOOLONG;
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0) unlink(path);
+  } else {
+    fd = memfd_create("swiftlet", MFD_CLOEXEC);
+  }
+  if (fd < 0) return -errno;
+  // On a disk blocks are taken now: one that is full later would be a signal.
+  const int error = directory ? posix_fallocate(fd, 0, (off_t)length) : ftruncate(fd, (off_t)length) ? errno : 0;
+  if (error == 0) return fd;
+  close(fd);
+  return -error;
+}
+void *sws_map_shared(int fd, size_t length, size_t offset) {
+  void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+  return p == MAP_FAILED ? NULL : p;
+}
+int sws_map_over(void *address, size_t length, int fd, size_t offset) {
+  return mmap(address, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) != MAP_FAILED;
+}
+void sws_discard(void *address, size_t length) { madvise(address, length, MADV_REMOVE); }
+void sws_trim(void) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
 void sws_unmap(const void *address, size_t length) { munmap((void *)address, length); }
+void sws_close(int fd) { close(fd); }
 void sws_forget(const void *address, size_t length) {
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   uintptr_t begin = ((uintptr_t)address + page - 1) / page * page, end = ((uintptr_t)address + length) / page * page;

@@ -5,6 +5,17 @@ import Tensors
 /// Gives the bytes of an external data file that a model names, or nil when the host doesn't have it.
 public typealias ExternalDataResolver = (_ location: String) throws -> Buffer?
 
+/// Elements of a tensor that don't stand in their file, and their place there.
+public struct DetachedElements {
+  let range: Range<Int>
+  let elements: Buffer
+  /// - Parameter elements: as many bytes as `range` has.
+  public init(range: Range<Int>, elements: Buffer) {
+    self.range = range
+    self.elements = elements
+  }
+}
+
 /// Where a model's bytes come from: a mapped file, memory, or a callback; and how its external data is found.
 public final class ModelSource {
   public let bytes: Buffer
@@ -12,6 +23,8 @@ public final class ModelSource {
   private let folder: Int32
   private let resolver: ExternalDataResolver?
   private var opened: [String: Buffer] = [:]
+  /// Elements that stand elsewhere than in their file, by location and sorted by place.
+  private let detached: [String: [DetachedElements]]
   /// Mapped files and the length that each had when it was mapped.
   private var mapped: [(descriptor: Int32, length: Int)] = []
 
@@ -19,6 +32,7 @@ public final class ModelSource {
   /// - Parameter folder: external data is opened beneath it; nil: beneath the file's folder; empty: it is refused.
   public init(path: String, folder: String? = nil, resolver: ExternalDataResolver? = nil) throws {
     self.resolver = resolver
+    detached = [:]
     var mapping: (descriptor: Int32, length: Int)?
     bytes = try Self.map(sws_open_regular(path), "'\(path)'", &mapping)
     if let mapping { mapped.append(mapping) }
@@ -28,8 +42,13 @@ public final class ModelSource {
   }
   /// Over memory that the buffer keeps.
   /// - Parameter folder: external data is opened beneath it; nil or empty: it is refused.
-  public init(bytes: Buffer, folder: String? = nil, resolver: ExternalDataResolver? = nil) {
+  /// - Parameter detached: elements of tensors that stand elsewhere, by the location of their file (empty: the model's own),
+  ///   sorted by place, none overlapping another.
+  public init(
+    bytes: Buffer, folder: String? = nil, detached: [String: [DetachedElements]] = [:], resolver: ExternalDataResolver? = nil
+  ) {
     self.bytes = bytes
+    self.detached = detached
     self.resolver = resolver
     self.folder = Self.open(folder: folder ?? "")
   }
@@ -85,6 +104,31 @@ public final class ModelSource {
     }
     opened[location] = buffer
     return buffer
+  }
+
+  /// The elements of a tensor at `range` of the model's file or of external data, wherever they stand.
+  func elements(at range: Range<Int>, of location: String? = nil) throws -> Buffer {
+    let file = try location.map(external) ?? bytes
+    let plain = file.slice(offset: range.lowerBound, byteCount: range.count)
+    guard let all = detached[location ?? ""] else { return plain }
+    var low = 0
+    var high = all.count
+    while low < high {
+      let middle = (low + high) / 2
+      if all[middle].range.upperBound <= range.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    let parts = all[low...].prefix { $0.range.lowerBound < range.upperBound }
+    guard let first = parts.first else { return plain }
+    if first.range == range { return first.elements }
+    // Tensors may share their bytes: those of this one are put together.
+    let joined = try Allocator.system.allocate(range.count)
+    joined.base.copyMemory(from: plain.base, byteCount: range.count)
+    for part in parts {
+      let common = part.range.clamped(to: range)
+      (joined.base + (common.lowerBound - range.lowerBound))
+        .copyMemory(from: part.elements.base + (common.lowerBound - part.range.lowerBound), byteCount: common.count)
+    }
+    return joined
   }
 
   private static func map(

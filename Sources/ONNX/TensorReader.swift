@@ -48,7 +48,7 @@ struct TensorReader {
       guard raw.count == bytes else {
         throw SwiftletError(.parse, "\(type.name)\(shape) needs \(bytes) bytes of raw_data, \(raw.count) are there")
       }
-      return try tensor(type, shape, source.bytes.slice(offset: raw.lowerBound, byteCount: bytes))
+      return try tensor(type, shape, source.elements(at: raw))
     }
     return try readTyped(t, type, shape, count, bytes)
   }
@@ -70,7 +70,7 @@ struct TensorReader {
   func place(_ t: TensorProto, _ type: ElementType) throws -> (location: String?, range: Range<Int>)? {
     let bytes = try type.byteCount(try Checked.count(shape(t.dims)))
     if t.isExternal {
-      let (location, range, _) = try externalPlace(t, type, bytes)
+      let (location, range) = try externalPlace(t, type, bytes)
       return (location, range)
     }
     if let raw = t.raw { return raw.count == bytes ? (nil, raw) : nil }
@@ -83,7 +83,7 @@ struct TensorReader {
 
   private func externalPlace(
     _ t: TensorProto, _ type: ElementType, _ bytes: Int
-  ) throws -> (location: String, range: Range<Int>, file: Buffer) {
+  ) throws -> (location: String, range: Range<Int>) {
     var location: String?
     var offset = 0
     var length: Int?
@@ -110,12 +110,12 @@ struct TensorReader {
       throw SwiftletError(
         .io, "external data '\(location)' has \(file.byteCount) bytes; \(bytes) are due at offset \(offset)")
     }
-    return (location, offset..<end, file)
+    return (location, offset..<end)
   }
 
   private func readExternal(_ t: TensorProto, _ type: ElementType, _ shape: [Int], _ bytes: Int) throws -> Tensor {
-    let (_, range, file) = try externalPlace(t, type, bytes)
-    return try tensor(type, shape, file.slice(offset: range.lowerBound, byteCount: bytes))
+    let (location, range) = try externalPlace(t, type, bytes)
+    return try tensor(type, shape, source.elements(at: range, of: location))
   }
 
   /// Elements in the typed fields (float_data, int32_data...).
@@ -139,7 +139,7 @@ struct TensorReader {
         guard r.count == bytes else {
           throw SwiftletError(.parse, "\(type.name)\(shape) needs \(bytes) bytes, \(r.count) are there")
         }
-        return try tensor(type, shape, source.bytes.slice(offset: r.lowerBound, byteCount: bytes))
+        return try tensor(type, shape, source.elements(at: r))
       }
       let result = try Tensor(allocating: type, shape)
       var at = 0

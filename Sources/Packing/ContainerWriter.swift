@@ -60,21 +60,27 @@ struct ContainerWriter {
     }
   }
 
-  private func write(_ piece: PackSource.Piece, _ encoding: PlaneEncoding, to w: inout ByteWriter) {
+  private func write(_ piece: PackSource.Piece, _ encoding: Encoding, to w: inout ByteWriter) {
     w.string(String(piece.name.prefix(1024)))
     w.varint(piece.file)
     w.varint(piece.range.lowerBound)
     w.varint(Int(piece.type.rawValue))
     w.varint(piece.shape.count)
     for d in piece.shape { w.varint(d) }
-    w.varint(PlaneEncoding.number)
     var parameters = ByteWriter()
-    parameters.varint(encoding.significance)
-    parameters.varint(encoding.segmentLength.trailingZeroBitCount)
-    parameters.varint(encoding.steps.count)
-    for step in encoding.steps { parameters.varint(step.count) }
-    parameters.varint(encoding.axis.map { $0 + 1 } ?? 0)
-    for top in encoding.tops { parameters.varint(Int(top)) }
+    switch encoding {
+    case .planes(let planes):
+      w.varint(PlaneEncoding.number)
+      parameters.varint(planes.significance)
+      parameters.varint(planes.segmentLength.trailingZeroBitCount)
+      parameters.varint(planes.steps.count)
+      for step in planes.steps { parameters.varint(step.count) }
+      parameters.varint(planes.axis.map { $0 + 1 } ?? 0)
+      for top in planes.tops { parameters.varint(Int(top)) }
+    case .bytes(let bytes):
+      w.varint(ByteEncoding.number)
+      parameters.varint(bytes.segmentLength.trailingZeroBitCount)
+    }
     w.varint(parameters.bytes.count)
     w.append(parameters.bytes)
   }

@@ -16,7 +16,8 @@ public enum PackOrder: String, CaseIterable, Sendable {
 
   /// A number for each step; never larger than that of the step before.
   private func keys(_ t: PackedTensor, _ gain: Double) -> [Double] {
-    let steps = t.encoding.steps
+    // What is sent whole comes first.
+    guard let steps = t.encoding.planes?.steps else { return [.infinity] }
     switch self {
     case .planes: return steps.map { -Double($0.upperBound) }
     case .sensitivity:

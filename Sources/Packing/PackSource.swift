@@ -1,9 +1,10 @@
 import CSystem
+import Glibc
 import ONNX
 import Progressive
 import Tensors
 
-/// What is packed: the files of a model, and the tensors in them that are sent in planes.
+/// What is packed: the files of a model, and the tensors in them that are coded by themselves.
 public struct PackSource {
   public struct File {
     public let name: String
@@ -26,6 +27,9 @@ public struct PackSource {
     public let count: Int
     public let file: Int
     public let range: Range<Int>
+
+    /// Whether it is sent in planes; else its elements have a byte each.
+    public var isInPlanes: Bool { PlaneEncoding.bits(of: type) != nil }
   }
 
   /// Smaller tensors go with the rest.
@@ -34,7 +38,7 @@ public struct PackSource {
   private static let tableBytes = 200.0
 
   public let files: [File]
-  /// Sent in planes. By file and place; they don't overlap.
+  /// Floats, sent in planes, and bytes. By file and place; they don't overlap.
   public let pieces: [Piece]
   /// Keeps the mappings.
   private let source: ModelSource
@@ -51,7 +55,7 @@ public struct PackSource {
         if file == files.count { files.append(File(name: location, bytes: try source.external(location))) }
       }
       let count = try Checked.count(p.shape)
-      if PlaneEncoding.bits(of: p.type) != nil, count >= Self.fewestWeights {
+      if PlaneEncoding.bits(of: p.type) != nil || p.type.bits == 8, count >= Self.fewestWeights {
         candidates.append(Piece(name: p.name, type: p.type, shape: p.shape, count: count, file: file, range: p.range))
       }
     }
@@ -68,9 +72,18 @@ public struct PackSource {
       let beginning = file.part(piece.range.prefix(Container.restSegmentLength))
       let compressed = try Compression.compress([beginning])
       let scale = Double(piece.range.count) / Double(beginning.count)
+      if !piece.isInPlanes { return Double(compressed.count) > 1.02 * Self.estimatedBytes(beginning) + Self.tableBytes }
       let planes = try PlanePlan.estimatedBytes(of: piece, in: file)
       return Double(compressed.count) * scale > 0.7 * planes && planes + Self.tableBytes < 0.98 * Double(piece.range.count)
     }
+  }
+
+  /// About what bytes take, coded by their frequencies.
+  private static func estimatedBytes(_ bytes: UnsafeRawBufferPointer) -> Double {
+    var counts = [Int](repeating: 0, count: 256)
+    for b in bytes { counts[Int(b)] += 1 }
+    let n = Double(bytes.count)
+    return counts.reduce(64) { $1 > 0 ? $0 + 2 + Double($1) * log2(n / Double($1)) / 8 : $0 }
   }
 
   public func address(of piece: Piece) -> UnsafeMutableRawPointer { files[piece.file].bytes.base + piece.range.lowerBound }

@@ -61,7 +61,8 @@ public final class Packer {
     let curve = Self.curve(tensors, steps, gains, size: container.byteCount)
     return Result(
       originalBytes: source.files.reduce(0) { $0 + $1.bytes.byteCount }, packedBytes: container.byteCount,
-      planeTensors: tensors.count, usableBytes: curve[(steps.lastIndex { $0.step == 0 } ?? -1) + 1].bytes, curve: curve)
+      planeTensors: source.pieces.count { $0.isInPlanes },
+      usableBytes: curve[(steps.lastIndex { $0.step == 0 } ?? -1) + 1].bytes, curve: curve)
   }
 
   private static func curve(
@@ -84,7 +85,10 @@ public final class Packer {
     let weights = source.address(of: piece)
     let width = piece.range.count / piece.count
     let file = source.files[piece.file]
-    let encoding = try PlanePlan.encoding(of: piece, in: file, axis: nil)
+    let encoding: Encoding =
+      piece.isInPlanes
+      ? .planes(try PlanePlan.encoding(of: piece, in: file, axis: nil))
+      : .bytes(ByteEncoding(segmentLength: PlanePlan.segmentLength))
     var packed = PackedTensor(encoding, count: piece.count)
     let starts = Array(stride(from: 0, to: piece.count, by: encoding.segmentLength))
     // So many at a time that every thread has work, and few enough that they fit in memory.
@@ -106,16 +110,18 @@ public final class Packer {
   }
 
   private func encode(
-    _ starts: [Int], _ piece: PackSource.Piece, _ encoding: PlaneEncoding, _ weights: UnsafeRawPointer, _ width: Int
+    _ starts: [Int], _ piece: PackSource.Piece, _ encoding: Encoding, _ weights: UnsafeRawPointer, _ width: Int
   ) throws -> [PackedSegment] {
     var results = [Swift.Result<PackedSegment, any Error>?](repeating: nil, count: starts.count)
     results.withUnsafeMutableBufferPointer { results in
       nonisolated(unsafe) let results = results
       pool.parallel(starts.count) { i, _ in
         results[i] = Swift.Result {
-          try PackedSegment(
-            encoding, piece.type, weights + starts[i] * width, count: min(encoding.segmentLength, piece.count - starts[i]),
-            from: starts[i])
+          let count = min(encoding.segmentLength, piece.count - starts[i])
+          return switch encoding {
+          case .planes(let e): try PackedSegment(e, piece.type, weights + starts[i] * width, count: count, from: starts[i])
+          case .bytes(let e): try PackedSegment(e, weights + starts[i], count: count)
+          }
         }
       }
     }

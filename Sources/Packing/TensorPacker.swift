@@ -1,4 +1,5 @@
 import CKernels
+import Glibc
 import Kernels
 import Progressive
 import Tensors
@@ -12,7 +13,7 @@ struct PackedChunk {
 
 /// One tensor's chunks as they are made: bytes, and what each step does for the weights.
 struct PackedTensor {
-  let encoding: PlaneEncoding
+  let encoding: Encoding
   /// By step and segment, as in `Container.chunk(tensor:step:segment:)`.
   var chunks: [PackedChunk]
   /// Sum of squares of the weights, and of what they lack before the first step and after each.
@@ -20,11 +21,11 @@ struct PackedTensor {
   var errors: [Double]
   let segmentCount: Int
 
-  init(_ encoding: PlaneEncoding, count: Int) {
+  init(_ encoding: Encoding, count: Int) {
     self.encoding = encoding
     segmentCount = (count - 1) / encoding.segmentLength + 1
-    chunks = Array(repeating: PackedChunk(), count: encoding.steps.count * segmentCount)
-    errors = Array(repeating: 0, count: encoding.steps.count + 1)
+    chunks = Array(repeating: PackedChunk(), count: encoding.stepCount * segmentCount)
+    errors = Array(repeating: 0, count: encoding.stepCount + 1)
   }
 
   func chunks(ofStep step: Int) -> ArraySlice<PackedChunk> { chunks[step * segmentCount..<(step + 1) * segmentCount] }
@@ -36,6 +37,15 @@ struct PackedTensor {
 struct PackedSegment {
   var chunks: [[UInt8]] = []
   var errors: [Double]
+
+  /// Encodes `count` bytes, and decodes them again.
+  init(_ encoding: ByteEncoding, _ bytes: UnsafeRawPointer, count: Int) throws {
+    chunks = [encoding.encode(bytes, count: count)]
+    errors = [0, 0]
+    let decoded = try Allocator.system.allocate(count)
+    try chunks[0].withUnsafeBytes { try encoding.decode(decoded.base, count: count, chunk: $0) }
+    guard memcmp(bytes, decoded.base, count) == 0 else { throw SwiftletError(.internal, "bytes don't come back as they were") }
+  }
 
   /// Encodes `count` weights from index `start` on, and decodes them again: what doesn't come back bit for bit is an error.
   init(_ encoding: PlaneEncoding, _ type: ElementType, _ weights: UnsafeRawPointer, count: Int, from start: Int) throws {

@@ -4,25 +4,27 @@ import Tensors
 /// Weights as they are when only their first planes have come; what a decoder gives, without coding anything.
 public struct Truncation {
   private let piece: PackSource.Piece
-  private let encoding: PlaneEncoding
+  private let encoding: PlaneEncoding?
   private let weights: UnsafeRawPointer
 
   public init(_ piece: PackSource.Piece, of source: PackSource) throws {
     self.piece = piece
     weights = UnsafeRawPointer(source.address(of: piece))
-    encoding = try PlanePlan.encoding(of: piece, in: source.files[piece.file], axis: nil)
+    encoding = piece.isInPlanes ? try PlanePlan.encoding(of: piece, in: source.files[piece.file], axis: nil) : nil
   }
 
   /// Writes the weights to `memory` with so few planes that about `target` of their energy is lost.
   /// - Returns: how much is lost, as a part of their sum of squares.
   public func write(to memory: UnsafeMutableRawPointer, losing target: Double) throws -> Double {
+    // What is sent whole loses nothing.
+    guard let encoding else { return 0 }
     var loss = 0.0
     for planes in 1...encoding.planeCount {
       switch piece.type {
-      case .float16: loss = write(memory, planes, UInt16.self) { Double(Half.float($0)) }
-      case .bfloat16: loss = write(memory, planes, UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
-      case .float: loss = write(memory, planes, UInt32.self) { Double(Float(bitPattern: $0)) }
-      default: loss = write(memory, planes, UInt64.self) { Double(bitPattern: $0) }
+      case .float16: loss = write(memory, encoding, planes, UInt16.self) { Double(Half.float($0)) }
+      case .bfloat16: loss = write(memory, encoding, planes, UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
+      case .float: loss = write(memory, encoding, planes, UInt32.self) { Double(Float(bitPattern: $0)) }
+      default: loss = write(memory, encoding, planes, UInt64.self) { Double(bitPattern: $0) }
       }
       if loss <= target { break }
     }
@@ -30,7 +32,7 @@ public struct Truncation {
   }
 
   private func write<T: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-    _ memory: UnsafeMutableRawPointer, _ planes: Int, _: T.Type, _ value: (T) -> Double
+    _ memory: UnsafeMutableRawPointer, _ encoding: PlaneEncoding, _ planes: Int, _: T.Type, _ value: (T) -> Double
   ) -> Double {
     let mantissa = encoding.mantissa
     let exponents = (1 << encoding.exponent) - 1

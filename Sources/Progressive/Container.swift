@@ -20,7 +20,7 @@ public struct Container: Sendable {
     /// Where its elements stand: a file and the range of bytes in it.
     public let file: Int
     public let range: Range<Int>
-    public let encoding: PlaneEncoding
+    public let encoding: Encoding
 
     public var segmentCount: Int { (count - 1) / encoding.segmentLength + 1 }
     /// Elements of a segment, as a range of the tensor's.

@@ -73,14 +73,11 @@ extension Container {
         end = (file, upper)
         let encoding = try r.varint("an encoding")
         let length = try r.varint(upTo: r.remaining, "the length of the parameters")
-        guard encoding == PlaneEncoding.number else {
-          throw SwiftletError(.unsupported, "encoding \(encoding) is not known; the container is newer than this version")
-        }
         var parameters = ByteReader(try r.take(length), at: Header.byteCount + r.position - length)
-        let planes = try PlaneEncoding(&parameters, type: type, shape: shape)
+        let coded = try Encoding(encoding, &parameters, type: type, shape: shape)
         guard parameters.remaining == 0 else { throw r.fail("parameters that are too long") }
         return Entry(
-          name: name, type: type, shape: shape, count: elements, file: file, range: offset..<upper, encoding: planes)
+          name: name, type: type, shape: shape, count: elements, file: file, range: offset..<upper, encoding: coded)
       } catch var e as SwiftletError {
         e.tensor = e.tensor ?? name
         throw e
@@ -111,18 +108,18 @@ extension Container {
     let restSegments = restBytes / restSegmentLength + (restBytes % restSegmentLength == 0 ? 0 : 1)
     var due = restSegments
     for t in tensors {
-      due = try Checked.add(due, try Checked.multiply(t.segmentCount, t.encoding.steps.count))
+      due = try Checked.add(due, try Checked.multiply(t.segmentCount, t.encoding.stepCount))
       guard due <= r.remaining / 5 else { throw r.fail("\(due) chunks are due, the table is too short") }
     }
     guard due <= r.remaining / 5 else { throw r.fail("\(due) chunks are due, the table is too short") }
     slots.rest = Array(repeating: -1, count: restSegments)
-    for t in tensors { slots.tensors.append(Array(repeating: -1, count: t.segmentCount * t.encoding.steps.count)) }
+    for t in tensors { slots.tensors.append(Array(repeating: -1, count: t.segmentCount * t.encoding.stepCount)) }
     var chunks: [Chunk] = []
     chunks.reserveCapacity(due)
     var at = start
     while r.remaining > 0 {
       let tensor = try r.varint(upTo: tensors.count, "the tensor of a chunk") - 1
-      let step = try r.varint(upTo: tensor < 0 ? 0 : tensors[tensor].encoding.steps.count - 1, "a step")
+      let step = try r.varint(upTo: tensor < 0 ? 0 : tensors[tensor].encoding.stepCount - 1, "a step")
       let segments = tensor < 0 ? slots.rest.count : tensors[tensor].segmentCount
       let first = try r.varint(upTo: segments, "a segment")
       let count = try r.varint(upTo: segments - first, "the number of segments")

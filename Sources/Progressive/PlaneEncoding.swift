@@ -121,6 +121,11 @@ public struct PlaneEncoding: Sendable {
         kernel(&step, $0, weights, count, chunk.baseAddress?.assumingMemoryBound(to: UInt8.self), chunk.count, scratch)
       }
     }
+    try Self.check(status)
+  }
+
+  /// - Throws: what is wrong with a chunk.
+  static func check(_ status: swk_planes_status) throws {
     switch status {
     case SWK_PLANES_OK: return
     case SWK_PLANES_SHORT: throw SwiftletError(.parse, "damaged chunk: it ends too early")

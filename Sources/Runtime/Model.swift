@@ -13,71 +13,67 @@ public struct Port: Sendable {
   public let type: ValueType?
 }
 
-/// A loaded model: read, checked, optimised, prepared. Immutable; sessions and threads share it.
+/// A loaded model: read, checked, optimised, prepared. Sessions and threads share it. It never changes, unless it comes
+/// through a stream: then it gets better generations from time to time.
 public final class Model: @unchecked Sendable {
   public let inputs: [Port]
   public let outputs: [Port]
   /// Initializers that a caller may feed as inputs (with a program made for that, once).
   public let overridable: [Port]
   public let info: ModelInfo
-  public let report: PassReport
-  public let program: Program
-  public let source: ModelSource
-  private let limits: ModelLimits
-  /// What the model is a generation of, if it came through a stream.
-  public internal(set) weak var generations: Generations?
+  // Guarded by the lock.
+  private let lock = Lock()
+  private var current: Generation
+  private var sessions: [Follower] = []
+  private var lastTypes: [ValueType?]?
 
   public convenience init(path: String, limits: ModelLimits = ModelLimits()) throws {
     try self.init(source: ModelSource(path: path), limits: limits)
   }
 
-  /// - Parameter overridden: overridable initializers to be treated as inputs.
+  /// - Parameter source: a model, or a progressive container that is there whole.
   /// - Parameter cancellation: ends the loading when it is cancelled or its deadline passes.
-  public init(
-    source: ModelSource, limits: ModelLimits = ModelLimits(), overridden: Set<String> = [],
-    cancellation: Cancellation = Cancellation()
+  public convenience init(
+    source: ModelSource, limits: ModelLimits = ModelLimits(), cancellation: Cancellation = Cancellation()
   ) throws {
-    self.source = source
-    self.limits = limits
-    let model = try Importer.importModel(from: source, overridden: overridden)
-    try cancellation.check()
-    info = ModelInfo(model)
-    overridable = model.overridable.map { Port(name: $0.name, type: $0.type) }
-    try InlineFunctions.run(model)
-    try Self.validate(model.graph, limits)
-    let graph = model.graph
-    // Passes may let an output be another value; its name stays.
-    let outputNames = graph.outputs.map { graph[$0].name }
-    let environment = RunEnvironment(
-      pool: try ThreadPool(width: 1), allocator: Allocator(limit: limits.memory), cancellation: cancellation)
-    do {
-      report = limits.optimizes ? try Passes.optimize(graph, PassContext(environment: environment)) : PassReport()
-      try cancellation.check()
-      program = try Program(graph)
-    } catch let e as SwiftletError {
-      throw Self.completed(e, source, overridden, limits)
-    }
-    inputs = graph.inputs.map { Port(name: graph[$0].name, type: graph[$0].type) }
-    outputs = zip(graph.outputs, outputNames).map { Port(name: $1, type: graph[$0].type) }
+    let source = try source.unpacked(limits, cancellation: cancellation)
+    self.init(try Generation(source: source, limits: limits, cancellation: cancellation))
   }
 
-  /// Overridable initializers that callers feed make another program; it is made once per choice.
-  private let variants = Variants()
-  func variant(overriding names: Set<String>) throws -> Model {
-    if names.isEmpty { return self }
-    return try variants.get(names) { try Model(source: source, limits: limits, overridden: names) }
+  init(_ first: Generation) {
+    inputs = first.inputs
+    outputs = first.outputs
+    overridable = first.overridable
+    info = first.info
+    current = first
   }
-  private final class Variants {
-    private var known: [Set<String>: Lazily<Model>] = [:]
-    private let lock = Lock()
-    func get(_ names: Set<String>, _ make: () throws -> Model) throws -> Model {
-      let slot = lock.locked { () -> Lazily<Model> in
-        let s = known[names] ?? Lazily<Model>()
-        known[names] = s
-        return s
-      }
-      return try slot.get(make)
+
+  /// What a run that begins now takes.
+  var newest: Generation { lock.locked { current } }
+  public var report: PassReport { newest.report }
+  public var program: Program { newest.program }
+  public var source: ModelSource { newest.source }
+
+  // MARK: Streams
+
+  /// Lets runs that begin from now on take another generation. Sessions that aren't running let go of the old one.
+  func publish(_ next: Generation) {
+    let following = lock.locked {
+      current = next
+      sessions.removeAll { $0.session == nil }
+      return sessions.compactMap(\.session)
     }
+    for session in following { session.letGo(except: next) }
+  }
+  func follow(_ session: Session) { lock.locked { sessions.append(Follower(session: session)) } }
+  private struct Follower {
+    weak var session: Session?
+  }
+
+  /// What the inputs of the last run were; nil before the first.
+  var lastInputTypes: [ValueType?]? {
+    get { lock.locked { lastTypes } }
+    set { lock.locked { lastTypes = newValue } }
   }
 }
 

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Kernels
 import ONNX
 import Operators
 import Progressive
@@ -24,6 +25,8 @@ public final class ModelStream: @unchecked Sendable {
     /// The number of the newest generation, and the bytes that had come when it was made; 0 before the first.
     public var generation = 0
     public var generationByteCount = 0
+    /// Bytes that had come when what had come was last used up.
+    var refinedByteCount = 0
   }
   /// What is known of a tensor of the container.
   public struct TensorStatus: Sendable {
@@ -35,8 +38,14 @@ public final class ModelStream: @unchecked Sendable {
 
   /// A new generation is made when at least this part of the container is new.
   private static let generationPart = 16
+  /// A generation refines tensors of at most this part of the files, or of this many bytes: those are in memory twice.
+  private static let changedPart = 16
+  private static let changedBytes = 4 << 20
+  /// Senders that wait do so while more than this part of the container hasn't been used.
+  private static let waitingPart = 16
 
   private let limits: ModelLimits
+  private let folder: String?
   private let receiver: ContainerReceiver
   private let monitor = Monitor()
   private let cancellation = Cancellation()
@@ -45,16 +54,22 @@ public final class ModelStream: @unchecked Sendable {
   private var next = 0
   private var now = Status()
   private var failure: SwiftletError?
-  private var generations: Generations?
+  private var current: Model?
   private var tensors: [TensorStatus] = []
   private var isStopped = false
   private var thread: pthread_t?
+  private var isRefining = false
   private var observer: (@Sendable (Status) -> Void)?
   // The thread's own.
   private var image: ContainerImage?
+  /// The generation before the newest, while runs use it.
+  private weak var older: Generation?
 
-  public init(limits: ModelLimits = ModelLimits()) {
+  /// - Parameter folder: where files without a name hold the weights, so that the system can take their memory back; nil:
+  ///   memory holds them.
+  public init(limits: ModelLimits = ModelLimits(), folder: String? = nil) {
     self.limits = limits
+    self.folder = folder
     var receiving = ContainerReceiver.Limits()
     receiving.bytes = min(receiving.bytes, limits.memory)
     receiver = ContainerReceiver(limits: receiving)
@@ -80,12 +95,12 @@ public final class ModelStream: @unchecked Sendable {
   /// Calls `observer` on the stream's thread after each new generation; nil: nobody.
   public func observe(_ observer: (@Sendable (Status) -> Void)?) { monitor.locked { self.observer = observer } }
 
-  /// The newest generation. Sessions made from it follow the stream.
+  /// The model, whose sessions follow the stream.
   public func model() throws -> Model {
     try monitor.locked {
       if let failure { throw failure }
-      guard let generations else { throw SwiftletError(.invalidArgument, "the stream has no usable model yet") }
-      return generations.newest.model
+      guard let current else { throw SwiftletError(.invalidArgument, "the stream has no usable model yet") }
+      return current
     }
   }
 
@@ -108,6 +123,15 @@ public final class ModelStream: @unchecked Sendable {
         monitor.signal()
       }
       return now
+    }
+  }
+
+  /// Waits while the refinement is far behind what has come, so that memory is bounded however fast bytes are sent. Doesn't
+  /// wait on the stream's thread, nor for bytes that haven't come.
+  public func waitForRoom() {
+    monitor.locked {
+      let isOwn = thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false
+      while !isOwn, isRefining, !isStopped, failure == nil, isBehind { _ = monitor.wait() }
     }
   }
 
@@ -148,51 +172,107 @@ public final class ModelStream: @unchecked Sendable {
 
   /// The thread: takes what has arrived, and makes generations of it.
   private func work() {
+    // Of this thread alone: inference comes first.
+    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
     do {
       while let chunks = nextChunks() {
         guard let container = receiver.container else { continue }
-        let image = try self.image ?? ContainerImage(container)
+        let image = try self.image ?? ContainerImage(container, isShared: true, folder: folder)
         self.image = image
-        try image.take(chunks, from: receiver)
-        if image.isUsable, isDue(image) { try makeGeneration(image) }
+        try image.note(chunks, from: receiver)
+        if status.generation > 0 { try refine(image) } else { try begin(image) }
         if image.isComplete { break }
       }
     } catch {
-      monitor.locked {
-        failure = error as? SwiftletError ?? SwiftletError(.internal, "\(error)")
-        monitor.signal()
-      }
+      monitor.locked { failure = error as? SwiftletError ?? SwiftletError(.internal, "\(error)") }
     }
     image = nil
+    monitor.locked {
+      isRefining = false
+      monitor.signal()
+    }
   }
 
   private func nextChunks() -> [Int]? {
     monitor.locked {
+      isRefining = false
+      monitor.signal()
       while arrived.isEmpty, !isStopped { _ = monitor.wait() }
+      isRefining = true
       defer { arrived = [] }
       return isStopped ? nil : arrived
     }
   }
 
-  private func isDue(_ image: ContainerImage) -> Bool {
-    monitor.locked {
-      now.generation == 0 || image.isComplete
-        || now.receivedByteCount - now.generationByteCount >= now.byteCount / Self.generationPart
+  /// Before there is a model, all is refined where it stands.
+  private func begin(_ image: ContainerImage) throws {
+    let received = status.receivedByteCount
+    try image.refine(upTo: .max, from: receiver)
+    monitor.locked { now.refinedByteCount = received }
+    if image.isUsable { try makeGeneration(image, of: received) }
+  }
+
+  /// Refines what is due, some tensors at a time, each time as a generation.
+  private func refine(_ image: ContainerImage) throws {
+    let received = status.receivedByteCount
+    guard isDue() else { return }
+    let most = max(image.container.filesByteCount / Self.changedPart, Self.changedBytes)
+    var isLast = false
+    while !isLast, waitForLastRuns() {
+      let begun = sws_now()
+      // The weights that the generation before had packed are free now, but not yet given back.
+      sws_trim()
+      isLast = try image.refine(upTo: most, from: receiver)
+      if isLast { monitor.locked { now.refinedByteCount = received } }
+      try makeGeneration(image, of: isLast ? received : status.generationByteCount)
+      rest(sws_now() - begun)
     }
   }
 
-  private func makeGeneration(_ image: ContainerImage) throws {
-    let received = status.receivedByteCount
+  private func isDue() -> Bool {
+    monitor.locked {
+      now.receivedByteCount == now.byteCount
+        || now.receivedByteCount - now.refinedByteCount >= now.byteCount / Self.generationPart
+    }
+  }
+
+  /// Waits until no run needs a generation that isn't the newest.
+  /// - Returns: false when the stream has been closed.
+  private func waitForLastRuns() -> Bool {
+    monitor.locked {
+      while !isStopped, older != nil { _ = monitor.wait(until: sws_now() + 1_000_000) }
+      return !isStopped
+    }
+  }
+
+  /// Leaves a core to others for some time, unless senders wait or all has come.
+  private func rest(_ nanoseconds: UInt64) {
+    let end = sws_now() + nanoseconds
+    monitor.locked {
+      while !isStopped, !isBehind, now.receivedByteCount < now.byteCount, monitor.wait(until: end) {}
+    }
+  }
+
+  /// Whether senders that wait should. Inside the monitor.
+  private var isBehind: Bool { now.receivedByteCount - now.refinedByteCount > now.byteCount / Self.waitingPart }
+
+  private func makeGeneration(_ image: ContainerImage, of received: Int) throws {
     if image.isComplete { try image.verify() }
-    // What is refined further must not change under a run.
-    let source = try image.isComplete ? image.modelSource() : image.copiedModelSource()
-    let model = try Model(source: source, limits: limits, cancellation: cancellation)
+    let previous = current?.newest
+    let next = try Generation(
+      source: image.modelSource(), limits: limits, cancellation: cancellation, number: (previous?.number ?? 0) + 1,
+      previous: previous)
+    if let types = current?.lastInputTypes {
+      let environment = RunEnvironment(
+        pool: try ThreadPool(width: 1), allocator: Allocator(limit: limits.memory), cancellation: cancellation)
+      try? next.program.prepare(inputTypes: types, environment)
+    }
+    older = previous
+    let model = current ?? Model(next)
+    model.publish(next)
     let (status, observer) = monitor.locked { () -> (Status, (@Sendable (Status) -> Void)?) in
-      let all = generations ?? Generations(model)
-      if generations != nil { all.publish(model) }
-      generations = all
-      model.generations = all
-      now.generation = all.newest.number
+      current = model
+      now.generation = next.number
       now.generationByteCount = received
       now.state = image.isComplete ? .complete : .usable
       tensors = image.container.tensors.indices.map {

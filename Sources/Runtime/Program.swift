@@ -9,6 +9,8 @@ public final class Program: Subprogram, @unchecked Sendable {
     let node: Node
     let definition: OperatorDefinition
     let kernel: Kernel
+    /// Whether the kernel was taken over from another program.
+    let isTakenOver: Bool
     let inputs: [Int]
     let outputs: [Int]
     /// Values of this graph that the node's subgraphs take.
@@ -22,22 +24,24 @@ public final class Program: Subprogram, @unchecked Sendable {
 
   public var inputCount: Int { graph.inputs.count }
 
-  init(_ graph: Graph) throws {
+  /// - Parameter known: a program whose kernels are taken over where a node and its constants are the same.
+  init(_ graph: Graph, like known: Program? = nil) throws {
     self.graph = graph
     var list: [Instruction] = []
     list.reserveCapacity(graph.nodes.count)
-    for node in graph.nodes {
+    for (index, node) in graph.nodes.enumerated() {
       guard let definition = Registry.find(node) else {
         throw SwiftletError(.unsupported, Registry.reason(node), node: node.name, operatorName: node.qualifiedOpType)
       }
       do {
-        let kernel = try definition.kernel(
+        let taken = known?.kernel(index, for: node, of: graph)
+        let kernel = try taken ?? definition.kernel(
           KernelContext(
             node: node, definition: definition, inputTypes: node.inputs.map { $0.flatMap { graph[$0].type } },
             constants: node.inputs.map { $0.flatMap { graph[$0].constant } }, compile: { try Program($0) }))
         list.append(
           Instruction(
-            node: node, definition: definition, kernel: kernel, inputs: node.inputs.map { $0?.index ?? -1 },
+            node: node, definition: definition, kernel: kernel, isTakenOver: taken != nil, inputs: node.inputs.map { $0?.index ?? -1 },
             outputs: node.outputs.map { $0?.index ?? -1 },
             captures: node.subgraphs.flatMap { $0.captures.map(\.outer.index) }))
       } catch let e as SwiftletError {

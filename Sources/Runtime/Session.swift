@@ -20,17 +20,19 @@ public struct SessionOptions {
 
 /// Runs a model. One run at a time; several sessions of one model may run at once.
 public final class Session: @unchecked Sendable {
-  /// The model of the last run: the newest generation then, if it comes through a stream.
-  public private(set) var model: Model
-  /// The number of that generation; 0 before the first run, and for other models.
+  public let model: Model
+  /// The number of the last run's generation; 0 before the first run, and for models that don't come through a stream.
   public private(set) var generation = 0
-  private let generations: Generations?
   private let environment: RunEnvironment
   private let options: SessionOptions
   private let busy: UnsafeMutablePointer<Int32>
   private var arena: Buffer?
   private var plans: [(key: [Int], plan: Plan)] = []
   private var subgraphPlans = SubgraphPlans()
+  private let lock = Lock()
+  /// What the plans are for; guarded by the lock, like whether it is in use.
+  private var planned: Generation?
+  private var isRunning = false
   private var runs: UInt64 = 0
   public private(set) var profile = Profile()
 
@@ -39,13 +41,13 @@ public final class Session: @unchecked Sendable {
 
   public init(_ model: Model, _ options: SessionOptions = SessionOptions()) throws {
     self.model = model
-    generations = model.generations
     self.options = options
     let pool = try options.pool ?? (ThreadPool(width: options.threads > 0 ? options.threads : Int(sws_processor_count())))
     environment = RunEnvironment(
       pool: pool, allocator: options.allocator ?? Allocator(limit: options.memoryLimit), cancellation: Cancellation())
     busy = .allocate(capacity: 1)
     busy.initialize(to: 0)
+    if model.newest.number > 0 { model.follow(self) }
   }
   deinit { busy.deallocate() }
 
@@ -78,25 +80,50 @@ public final class Session: @unchecked Sendable {
       environment.cancellation.linked = nil
       sws_atomic_store(busy, 0)
     }
-    if let newest = generations?.newest, newest.number != generation {
-      (model, generation) = newest
-      plans = []
-      subgraphPlans = SubgraphPlans()
+    return try withNewest { newest in
+      generation = newest.number
+      let overridden = Set(inputs.keys.filter { name in newest.overridable.contains { $0.name == name } })
+      return try run(newest.variant(overriding: overridden), overridden.sorted(), inputs, outputs, destinations)
     }
-    let overridden = Set(inputs.keys.filter { name in model.overridable.contains { $0.name == name } })
-    return try run(model.variant(overriding: overridden), overridden.sorted(), inputs, outputs, destinations)
+  }
+
+  /// Calls `body` with the newest generation, and keeps it until then.
+  private func withNewest<R>(_ body: (Generation) throws -> R) rethrows -> R {
+    let newest = lock.locked {
+      isRunning = true
+      let newest = model.newest
+      if newest !== planned { forgetPlans() }
+      planned = newest
+      return newest
+    }
+    defer {
+      lock.locked {
+        isRunning = false
+        if newest !== model.newest { forgetPlans() }
+      }
+    }
+    return try body(newest)
+  }
+
+  /// Lets another generation than `newest` go, from any thread; a run that is going on does it at its end.
+  func letGo(except newest: Generation) {
+    lock.locked {
+      if !isRunning, planned !== newest { forgetPlans() }
+    }
+  }
+
+  private func forgetPlans() {
+    planned = nil
+    plans = []
+    subgraphPlans = SubgraphPlans()
   }
 
   private func run(
-    _ model: Model, _ variant: [String], _ inputs: [String: Value], _ wanted: [String]?, _ destinations: [String: Tensor]
+    _ model: Generation, _ variant: [String], _ inputs: [String: Value], _ wanted: [String]?, _ destinations: [String: Tensor]
   ) throws -> [Value] {
     try model.source.checkUnchanged()
     let graph = model.program.graph
-    let values = try model.inputs.map { port in
-      guard let v = inputs[port.name] else { throw SwiftletError(.invalidArgument, missing(inputs, model)) }
-      try Self.check(v, port)
-      return v
-    }
+    let values = try check(inputs, of: model)
     if let unknown = inputs.keys.first(where: { name in
       !model.inputs.contains { $0.name == name } && !model.overridable.contains { $0.name == name }
     }) {
@@ -116,6 +143,7 @@ public final class Session: @unchecked Sendable {
       arena = nil
       arena = try environment.allocator.allocate(plan.memory.arenaBytes)
     }
+    if model.number > 0, variant.isEmpty { self.model.lastInputTypes = values.map(\.type) }
     runs += 1
     environment.begin(seed: options.isDeterministic ? 1 : runs &* 0x9e37_79b9_7f4a_7c15 ^ sws_now())
     return try execute(plan, values, wanted ?? model.outputs.map(\.name), destinations)
@@ -172,7 +200,7 @@ public final class Session: @unchecked Sendable {
     return .tensor(to)
   }
 
-  private func plan(_ model: Model, _ variant: [String], _ inputs: [Value], _ outputs: [Int]) throws -> Plan {
+  private func plan(_ model: Generation, _ variant: [String], _ inputs: [Value], _ outputs: [Int]) throws -> Plan {
     var key = outputs + [-1, variant.hashValue]
     for v in inputs {
       key.append(-2)
@@ -198,17 +226,23 @@ public final class Session: @unchecked Sendable {
   public func memoryPlan(_ inputs: [String: Value]) throws -> MemoryPlan { try plan(for: inputs).memory }
 
   private func plan(for inputs: [String: Value]) throws -> Plan {
-    let values = try model.inputs.map { port in
+    guard sws_atomic_exchange(busy, 1) == 0 else { throw SwiftletError(.busy, "the session is running already") }
+    defer { sws_atomic_store(busy, 0) }
+    return try withNewest { model in
+      try plan(model, [], check(inputs, of: model), model.program.graph.outputs.map(\.index))
+    }
+  }
+
+  /// The values of the model's inputs, in its order.
+  private func check(_ inputs: [String: Value], of model: Generation) throws -> [Value] {
+    try model.inputs.map { port in
       guard let v = inputs[port.name] else { throw SwiftletError(.invalidArgument, missing(inputs, model)) }
       try Self.check(v, port)
       return v
     }
-    guard sws_atomic_exchange(busy, 1) == 0 else { throw SwiftletError(.busy, "the session is running already") }
-    defer { sws_atomic_store(busy, 0) }
-    return try plan(model, [], values, model.program.graph.outputs.map(\.index))
   }
 
-  private func missing(_ given: [String: Value], _ model: Model) -> String {
+  private func missing(_ given: [String: Value], _ model: Generation) -> String {
     let lacking = model.inputs.filter { given[$0.name] == nil }
     return "missing inputs: " + lacking.map { "'\($0.name)' (\($0.type?.description ?? "of any type"))" }.joined(separator: ", ")
   }

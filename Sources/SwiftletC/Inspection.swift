@@ -5,19 +5,7 @@ import Swiftlet
 /// A model, and the texts and types that C programs may point into.
 final class ModelObject: HandleObject {
   static let magic = magicWord("swlmodel")
-  /// The newest generation, if the model comes through a stream.
-  var model: Model {
-    switch origin {
-    case .one(let model): model
-    case .stream(let generations): generations.newest.model
-    }
-  }
-  /// A stream's first generation isn't kept: it goes when the next one is there.
-  private enum Origin {
-    case one(Model)
-    case stream(Generations)
-  }
-  private let origin: Origin
+  let model: Model
   /// The model's inputs and then its overridable initializers.
   let inputs: PortTable
   let outputs: PortTable
@@ -26,7 +14,7 @@ final class ModelObject: HandleObject {
   fileprivate let metadata: [(key: CText, value: CText)]
 
   init(_ model: Model) throws {
-    origin = model.generations.map(Origin.stream) ?? .one(model)
+    self.model = model
     inputs = try PortTable(model.inputs + model.overridable)
     outputs = try PortTable(model.outputs)
     let info = model.info

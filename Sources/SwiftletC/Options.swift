@@ -17,6 +17,8 @@ struct Settings {
   /// nil: beside the model; empty: nowhere.
   var externalFolder: String?
   var resolver: ResolverHook?
+  /// nil: in memory.
+  var streamFolder: String?
   var canceller: Cancellation?
 }
 
@@ -147,6 +149,12 @@ private let maximumThreads: UInt32 = 1024
   _ options: OpaquePointer!, _ folder: UnsafePointer<CChar>!
 ) -> swl_status {
   set(options) { $0.externalFolder = try folder.map { try string($0, "folder") } }
+}
+
+@c @implementation public func swl_options_set_stream_folder(
+  _ options: OpaquePointer!, _ folder: UnsafePointer<CChar>!
+) -> swl_status {
+  set(options) { $0.streamFolder = try folder.map { try string($0, "folder") } }
 }
 
 @c @implementation public func swl_options_set_external_resolver(

@@ -15,7 +15,7 @@ final class StreamObject: HandleObject {
     var limits = ModelLimits()
     limits.memory = settings.memoryLimit
     limits.nodes = settings.nodeLimit
-    stream = ModelStream(limits: limits)
+    stream = ModelStream(limits: limits, folder: settings.streamFolder)
   }
   deinit { stream.close() }
 
@@ -72,6 +72,7 @@ final class StreamObject: HandleObject {
     guard n >= 0 else { throw SwiftletError(.io, "the descriptor can't be read: \(String(cString: strerror(errno)))") }
     guard n > 0 else { throw SwiftletError(.io, "the descriptor's bytes have ended") }
     try s.stream.append(UnsafeRawBufferPointer(start: buffer.base, count: n))
+    s.stream.waitForRoom()
     count.pointee = n
   }
 }

@@ -40,7 +40,7 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
-    let source = try ModelSource(path: model)
+    let source = try ModelSource(path: model).unpacked()
     if graph {
       let text = unoptimized ? try Importer.importModel(from: source).graph.text() : try Model(source: source).program.graph.text()
       return print(text, terminator: "")

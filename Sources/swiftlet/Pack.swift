@@ -119,20 +119,8 @@ struct PartOption: ParsableArguments {
     let source = try ModelSource(path: path)
     let all = source.bytes.byteCount
     let wanted = bytes.map { min($0, all) } ?? fraction.map { Int(Double(all) * $0) } ?? all
-    let receiver = ContainerReceiver()
     let pool = try ThreadPool(width: Int(sws_processor_count()))
-    var found: ContainerImage?
-    // Piece by piece, so that little of the container is in memory beside the files.
-    for start in stride(from: 0, to: wanted, by: 4 << 20) {
-      let piece = UnsafeRawBufferPointer(start: source.bytes.base + start, count: min(4 << 20, wanted - start))
-      defer { sws_forget(piece.baseAddress, piece.count) }
-      let whole = try receiver.append(piece, at: start)
-      if found == nil, let container = receiver.container { found = try ContainerImage(container) }
-      try found?.take(whole, from: receiver, pool: pool)
-    }
-    guard let image = found else {
-      throw SwiftletError(.parse, "'\(path)': header and table are not in its first \(wanted) bytes")
-    }
+    let image = try ContainerImage.read(source.bytes.slice(offset: 0, byteCount: wanted), pool: pool)
     guard image.hasGraph else { throw SwiftletError(.parse, "'\(path)': the graph is not in its first \(wanted) bytes") }
     if image.isComplete {
       try image.verify()

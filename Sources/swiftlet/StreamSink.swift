@@ -89,6 +89,7 @@ final class StreamSink {
       wanted = stream.missing.map { $0.first ?? total..<total } ?? header.count..<Int.max
     }
     try stream.append(bytes, at: offset)
+    stream.waitForRoom()
   }
 
   /// Whether the whole container is there.

@@ -80,6 +80,7 @@ static void null_options(void) {
   REFUSED(swl_options_set_thread_pool(NULL, 1, NULL, NULL));
   REFUSED(swl_options_set_log(NULL, 0, NULL, NULL));
   REFUSED(swl_options_set_external_folder(NULL, NULL));
+  REFUSED(swl_options_set_stream_folder(NULL, NULL));
   REFUSED(swl_options_set_external_resolver(NULL, NULL, NULL));
   REFUSED(swl_options_set_canceller(NULL, NULL));
 }

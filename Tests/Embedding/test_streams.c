@@ -83,6 +83,41 @@ static void a_session_follows_its_stream(void) {
   swl_session_free(session);
 }
 
+static void weights_can_stand_in_a_folder(void) {
+  swl_options *options = swl_options_create();
+  swl_stream *stream = NULL;
+  swl_model *model = NULL;
+  swl_session *session = NULL;
+  NEED_CONTAINER;
+  EXPECT(SWL_OK, swl_options_set_stream_folder(options, "/nowhere/at/all"));
+  EXPECT(SWL_OK, swl_stream_create(options, &stream, &error));
+  EXPECT(SWL_OK, swl_stream_append(stream, 0, container, container_size, &error));
+  EXPECT(SWL_IO, swl_stream_wait(stream, SWL_STREAM_COMPLETE, 1, soon(), &error));
+  swl_stream_free(stream);
+  EXPECT(SWL_OK, swl_options_set_stream_folder(options, test_folder()));
+  EXPECT(SWL_OK, swl_stream_create(options, &stream, &error));
+  EXPECT(SWL_OK, swl_stream_append(stream, 0, container, container_size, &error));
+  EXPECT(SWL_OK, swl_stream_wait(stream, SWL_STREAM_COMPLETE, 1, soon(), &error));
+  EXPECT(SWL_OK, swl_stream_model(stream, &model, &error));
+  EXPECT(SWL_OK, swl_session_create(model, NULL, &session, &error));
+  CHECK(last_weight(session) != 0);
+  swl_session_free(session), swl_model_free(model), swl_stream_free(stream), swl_options_free(options);
+}
+
+static void a_whole_container_is_opened_like_a_model(void) {
+  swl_model *model = NULL;
+  swl_session *session = NULL;
+  NEED_CONTAINER;
+  EXPECT(SWL_OK, swl_model_open_memory(container, container_size, SWL_BORROW, NULL, &model, &error));
+  EXPECT(SWL_OK, swl_session_create(model, NULL, &session, &error));
+  CHECK(last_weight(session) != 0);
+  CHECK(swl_session_generation(session) == 0);
+  swl_session_free(session), swl_model_free(model);
+  EXPECT(SWL_NOT_A_MODEL, swl_model_open_memory(container, container_size - 1, SWL_BORROW, NULL, &model, &error));
+  EXPECT(SWL_OK, swl_model_open("../Progressive/vector.swl", NULL, &model, &error));
+  swl_model_free(model);
+}
+
 static void damage_is_told_and_can_be_repaired(void) {
   swl_stream *stream = NULL;
   NEED_CONTAINER;
@@ -158,6 +193,8 @@ static void a_pipe_is_read(void) {
 
 const test stream_tests[] = {
     {"a session follows its stream", a_session_follows_its_stream},
+    {"weights can stand in a folder", weights_can_stand_in_a_folder},
+    {"a whole container is opened like a model", a_whole_container_is_opened_like_a_model},
     {"damage is told and can be repaired", damage_is_told_and_can_be_repaired},
     {"streams: calls that are wrong", calls_that_are_wrong},
     {"a pipe is read", a_pipe_is_read},

@@ -57,9 +57,13 @@ class Tensor:
         self.count = 1
         for d in self.shape:
             self.count *= d
-        encoding, parameters = r.varint(), Reader(r.take(r.varint()))
-        if encoding != 1:
-            raise ValueError(f"encoding {encoding}")
+        self.encoding, parameters = r.varint(), Reader(r.take(r.varint()))
+        if self.encoding == 2:
+            self.width, self.segment = 1, 1 << parameters.varint()
+            self.segments = -(-self.count // self.segment)
+            return
+        if self.encoding != 1:
+            raise ValueError(f"encoding {self.encoding}")
         self.M, self.X = TYPES[self.type]
         self.width = (self.M + self.X + 1) // 8
         p = parameters
@@ -121,7 +125,8 @@ class Container:
         for k, t in enumerate(self.tensors):
             for s in range(t.segments):
                 first = s * t.segment
-                weights = decode_segment(self, k, t, s, first, min(t.segment, t.count - first))
+                decode = decode_bytes if t.encoding == 2 else decode_segment
+                weights = decode(self, k, t, s, first, min(t.segment, t.count - first))
                 data = b"".join(w.to_bytes(t.width, "little") for w in weights)
                 start = t.offset + first * t.width
                 files[t.file][start : start + len(data)] = data
@@ -165,6 +170,16 @@ def lz4(block):
     return bytes(out)
 
 
+def decode_bytes(container, k, t, segment, first, count):
+    """The bytes of a segment of encoding 2."""
+    data = container.chunk(k, 0, segment)
+    if data is None or len(data) == count:
+        return data or bytes(count)
+    r = Reader(data)
+    occurs = r.take(32)
+    return decode_symbols(r, [r.varint() if occurs[v // 8] >> v % 8 & 1 else 0 for v in range(256)], count)
+
+
 def decode_segment(container, k, t, segment, first, count):
     """The bit patterns of a segment's weights."""
     M, X, D = t.M, t.X, t.D
@@ -179,7 +194,7 @@ def decode_segment(container, k, t, segment, first, count):
         if a < D:
             waiting = [i for i in range(count) if plane[i] is None]
             c = min(b, D)
-            symbols = decode_symbols(r, c - a + (2 if b >= D else 1), len(waiting))
+            symbols = decode_symbols(r, r.unpack(f"{c - a + (2 if b >= D else 1)}H"), len(waiting))
             for i, symbol in zip(waiting, symbols):
                 if symbol < c - a:
                     plane[i] = a + symbol
@@ -211,12 +226,11 @@ def decode_segment(container, k, t, segment, first, count):
     return result
 
 
-def decode_symbols(r, alphabet, count):
-    frequency = r.unpack(f"{alphabet}H")
+def decode_symbols(r, frequency, count):
     if sum(frequency) != 4096:
         raise ValueError("frequencies")
     symbol_at = [s for s, f in enumerate(frequency) for _ in range(f)]
-    start = [sum(frequency[:s]) for s in range(alphabet)]
+    start = [sum(frequency[:s]) for s in range(len(frequency))]
     lanes = 1 if count < 2048 else 8
     x = list(r.unpack(f"{lanes}I"))
     symbols = []

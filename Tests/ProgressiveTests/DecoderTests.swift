@@ -24,7 +24,8 @@ import Testing
   }
 
   @Test func thePythonDecoderAgrees() throws {
-    for model in [sampleModel(), sampleModel(seed: 2, zeros: 0.9)] {
+    var numbers = Numbers(4)
+    for model in [sampleModel(), sampleModel(seed: 2, zeros: 0.9), byteModel(mask(5000, ones: 0.1, &numbers))] {
       let packed = try pack(model)
       #expect(try decode(packed) == model)
       for n in [packed.count / 2, packed.count * 4 / 5] {

@@ -21,11 +21,11 @@ private func append(_ bytes: ArraySlice<UInt8>, to stream: ModelStream) throws {
 private func soon() -> UInt64 { sws_now() + 20_000_000_000 }
 
 @Suite struct StreamTests {
-  @Test func aSessionGetsBetterByItself() throws {
+  @Test(arguments: [nil, "/tmp"]) func aSessionGetsBetterByItself(folder: String?) throws {
     let model = sampleModel()
     let packed = try pack(model)
     let exact = try outputs(Session(Model(source: ModelSource(bytes: buffer(model)))))
-    let stream = ModelStream()
+    let stream = ModelStream(folder: folder)
     defer { stream.close() }
     #expect(throws: SwiftletError.self) { try stream.model() }
     try append(packed[..<(packed.count / 2)], to: stream)

@@ -60,6 +60,13 @@ size_t swk_planes_encode(const swk_planes_step *step, const void *weights, const
 /// The most bytes that a chunk of n weights of `width` bytes can have.
 size_t swk_planes_bound(size_t width, size_t n);
 
+/// The other encoding: bytes, each by its frequency among the n of a segment, in a chunk of at most swk_bytes_bound(n).
+enum { SWK_BYTES_ALPHABET = 256 };
+size_t swk_bytes_bound(size_t n);
+/// Writes the chunk of n bytes, and returns its length.
+size_t swk_bytes_encode(const uint8_t *bytes, size_t n, uint8_t *chunk);
+swk_planes_status swk_bytes_decode(const uint8_t *chunk, size_t length, uint8_t *bytes, size_t n);
+
 /// CRC-32C (Castagnoli) of n bytes that follow bytes with the sum `crc`; 0 to begin with.
 uint32_t swk_crc32c(uint32_t crc, const void *bytes, size_t n);
 #endif

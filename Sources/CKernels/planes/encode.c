@@ -38,28 +38,34 @@ void swk_planes_locate(const swk_planes_step *s, const swk_planes_channels *chan
   }
 }
 
-/// Frequencies that add up to SWK_PLANES_SCALE, none of them 0 for a symbol that occurs.
-static void normalize(const size_t *count, size_t total, uint32_t alphabet, uint32_t *frequency) {
-  uint32_t sum = 0, largest = 0;
+/// Frequencies of n symbols that add up to SWK_PLANES_SCALE, none of them 0 for a symbol that occurs.
+static void find_frequencies(const uint8_t *symbols, size_t n, uint32_t alphabet, uint32_t *frequency) {
+  size_t count[SWK_BYTES_ALPHABET] = {0};
+  uint32_t sum = 0;
+  for (size_t i = 0; i < n; i++) count[symbols[i]]++;
   for (uint32_t k = 0; k < alphabet; k++) {
-    frequency[k] = total ? (uint32_t)((double)count[k] * SWK_PLANES_SCALE / (double)total + 0.5) : 0;
+    frequency[k] = n ? (uint32_t)((double)count[k] * SWK_PLANES_SCALE / (double)n + 0.5) : 0;
     if (count[k] && !frequency[k]) frequency[k] = 1;
     sum += frequency[k];
-    if (frequency[k] > frequency[largest]) largest = k;
   }
-  // The largest is more than all the rounding (at most 66 symbols) can take away.
-  frequency[largest] += SWK_PLANES_SCALE - sum;
+  // Rounding is made good by the largest, which hardly feel it.
+  while (sum != SWK_PLANES_SCALE) {
+    uint32_t largest = 0;
+    for (uint32_t k = 1; k < alphabet; k++)
+      if (frequency[k] > frequency[largest]) largest = k;
+    const uint32_t most = frequency[largest] / 8 + 1;
+    const uint32_t change = sum < SWK_PLANES_SCALE ? SWK_PLANES_SCALE - sum : planes_min(sum - SWK_PLANES_SCALE, most);
+    frequency[largest] += sum < SWK_PLANES_SCALE ? change : -change;
+    sum += sum < SWK_PLANES_SCALE ? change : -change;
+  }
 }
 
 static uint8_t *put16(uint8_t *p, uint32_t v) { return p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8), p + 2; }
 
-static uint8_t *write_symbols(planes_symbols y, const uint8_t *symbols, size_t n, uint8_t *chunk) {
-  size_t count[SWK_PLANES_MOST + 2] = {0};
-  uint32_t frequency[SWK_PLANES_MOST + 2], start[SWK_PLANES_MOST + 2], sum = 0;
-  for (size_t i = 0; i < n; i++) count[symbols[i]]++;
-  normalize(count, n, y.alphabet, frequency);
-  for (uint32_t k = 0; k < y.alphabet; k++) {
-    chunk = put16(chunk, frequency[k]);
+/// Writes n symbols of given frequencies.
+static uint8_t *write_symbols(const uint32_t *frequency, uint32_t alphabet, const uint8_t *symbols, size_t n, uint8_t *chunk) {
+  uint32_t start[SWK_BYTES_ALPHABET], sum = 0;
+  for (uint32_t k = 0; k < alphabet; k++) {
     start[k] = sum;
     sum += frequency[k];
   }
@@ -83,6 +89,23 @@ static uint8_t *write_symbols(planes_symbols y, const uint8_t *symbols, size_t n
   return words + (end - p);
 }
 
+size_t swk_bytes_bound(size_t n) { return SWK_BYTES_ALPHABET / 8 + 2 * SWK_BYTES_ALPHABET + 4 * SWK_PLANES_LANES + 2 * n; }
+
+size_t swk_bytes_encode(const uint8_t *bytes, size_t n, uint8_t *chunk) {
+  uint32_t frequency[SWK_BYTES_ALPHABET];
+  find_frequencies(bytes, n, SWK_BYTES_ALPHABET, frequency);
+  uint8_t *p = chunk + SWK_BYTES_ALPHABET / 8;
+  memset(chunk, 0, SWK_BYTES_ALPHABET / 8);
+  for (uint32_t k = 0; k < SWK_BYTES_ALPHABET; k++) {
+    if (!frequency[k]) continue;
+    chunk[k / 8] |= (uint8_t)(1 << k % 8);
+    // A varint.
+    if (frequency[k] >= 128) *p++ = (uint8_t)(frequency[k] | 128), *p++ = (uint8_t)(frequency[k] >> 7);
+    else *p++ = (uint8_t)frequency[k];
+  }
+  return (size_t)(write_symbols(frequency, SWK_BYTES_ALPHABET, bytes, n, p) - chunk);
+}
+
 size_t swk_planes_bound(size_t width, size_t n) {
   return 2 * (SWK_PLANES_MOST + 2) + 4 * SWK_PLANES_LANES + 2 * n + n * (width + 1) + 8;
 }
@@ -101,7 +124,10 @@ size_t swk_planes_encode(const swk_planes_step *s, const void *weights, const ui
       const uint32_t none = y.fresh + (y.resolves && weight(weights, width, i) != 0);
       symbols[count++] = (uint8_t)(planes[i] < end ? planes[i] - s->first : none);
     }
-    p = write_symbols(y, symbols, count, p);
+    uint32_t frequency[SWK_BYTES_ALPHABET];
+    find_frequencies(symbols, count, y.alphabet, frequency);
+    for (uint32_t k = 0; k < y.alphabet; k++) p = put16(p, frequency[k]);
+    p = write_symbols(frequency, y.alphabet, symbols, count, p);
     for (size_t i = 0; y.resolves && i < n; i++) {
       const uint64_t u = weight(weights, width, i);
       if (planes[i] < D || u == 0) continue;

@@ -12,8 +12,20 @@ int sws_open_regular(const char *path);
 /// A private read-only mapping of the first `length` bytes, or NULL.
 const void *sws_map(int fd, size_t length);
 void sws_unmap(const void *address, size_t length);
+void sws_close(int fd);
 /// `length` zero bytes that take memory only where they are touched, or NULL; sws_unmap frees them.
 void *sws_reserve(size_t length);
+/// A file without a name of `length` zero bytes, which take room only where they are written: in the directory, whose disk has
+/// room for them all, or in memory if it is NULL. Returns a descriptor or -errno.
+int sws_nameless_file(const char *directory, size_t length);
+/// A mapping of `length` bytes of a file, or NULL: what is written goes to the file.
+void *sws_map_shared(int fd, size_t length, size_t offset);
+/// Maps other bytes of a file over a part of such a mapping; 0 when that fails. All multiples of the page's size.
+int sws_map_over(void *address, size_t length, int fd, size_t offset);
+/// Gives back what pages of a shared mapping take in their file; they are 0 then.
+void sws_discard(void *address, size_t length);
+/// Gives memory back that malloc holds but nobody uses.
+void sws_trim(void);
 /// Tells the kernel that pages wholly inside the range are not needed for now (they can be read again from the file).
 void sws_forget(const void *address, size_t length);
 /// Monotonic clock in nanoseconds.
