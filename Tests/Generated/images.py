@@ -45,7 +45,9 @@ def resize(c):
     scales = np.array([c.pick([0.5, 2.0, 1.0, 1.5, 0.6, 3.0, 2.3, 0.35]) if k >= rank - spatial else 1.0 for k in kept], np.float32)
     scales = np.array([v if int(s[k] * v) > 0 else 1.0 for k, v in zip(kept, scales)], np.float32)
   else:
-    sizes = i64(*[c.integer(1, 14) if k >= rank - spatial else s[k] for k in kept])
+    # The reference evaluator begins one element at -0.5 where pytorch_half_pixel says 0.
+    least = 2 if transform == "pytorch_half_pixel" else 1
+    sizes = i64(*[c.integer(least, 14) if k >= rank - spatial else s[k] for k in kept])
     if c.chance(0.2):
       attributes["keep_aspect_ratio_policy"], since = c.pick(["not_larger", "not_smaller", "stretch"]), max(since, 18)
       if attributes["keep_aspect_ratio_policy"] != "stretch":

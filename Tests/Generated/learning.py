@@ -10,6 +10,9 @@ def ml(c, op, inputs, outputs=1, since=1, until=5, **more):
   # The reference evaluator's ai.onnx.ml is a sketch: integers stay integers, transforms and targets are missing or
   # swapped.
   options = {"only": "onnxruntime", **{k: more.pop(k) for k in ("tolerance", "expect") if k in more}}
+  if more.get("post_transform") == "LOGISTIC":
+    # onnxruntime subtracts from 1 what is near 1.
+    options.setdefault("tolerance", (1e-4, 1e-6))
   c.node(op, inputs, outputs=outputs, domain=ML, since=since, until=until, constants=(), attributes=more, form=c.pick(["node"] * 4 + ["if"]),
          **options)
 
@@ -34,7 +37,7 @@ def linear_classifier(c):
   n, f, classes = c.integer(1, 4), c.integer(1, 5), c.integer(2, 4)
   x = numbers(c, (n, f))
   ml(c, "LinearClassifier", [x], outputs=2, coefficients=reals(c, (classes, f)), intercepts=reals(c, (classes,)),
-     post_transform=c.pick(TRANSFORMS), multi_class=c.flag(), tolerance=(1e-4, 1e-6), **labels(c, classes))
+     post_transform=c.pick(TRANSFORMS), multi_class=c.flag(), **labels(c, classes))
 
 
 @family(40)
