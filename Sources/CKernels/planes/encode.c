@@ -63,7 +63,8 @@ static void find_frequencies(const uint8_t *symbols, size_t n, uint32_t alphabet
 static uint8_t *put16(uint8_t *p, uint32_t v) { return p[0] = (uint8_t)v, p[1] = (uint8_t)(v >> 8), p + 2; }
 
 /// Writes n symbols of given frequencies.
-static uint8_t *write_symbols(const uint32_t *frequency, uint32_t alphabet, const uint8_t *symbols, size_t n, uint8_t *chunk) {
+static uint8_t *write_symbols(const uint32_t *frequency, uint32_t alphabet, const uint8_t *symbols, size_t n,
+                              uint8_t *chunk) {
   uint32_t start[SWK_BYTES_ALPHABET], sum = 0;
   for (uint32_t k = 0; k < alphabet; k++) {
     start[k] = sum;
@@ -89,7 +90,9 @@ static uint8_t *write_symbols(const uint32_t *frequency, uint32_t alphabet, cons
   return words + (end - p);
 }
 
-size_t swk_bytes_bound(size_t n) { return SWK_BYTES_ALPHABET / 8 + 2 * SWK_BYTES_ALPHABET + 4 * SWK_PLANES_LANES + 2 * n; }
+size_t swk_bytes_bound(size_t n) {
+  return SWK_BYTES_ALPHABET / 8 + 2 * SWK_BYTES_ALPHABET + 4 * SWK_PLANES_LANES + 2 * n;
+}
 
 size_t swk_bytes_encode(const uint8_t *bytes, size_t n, uint8_t *chunk) {
   uint32_t frequency[SWK_BYTES_ALPHABET];
