@@ -4,11 +4,11 @@ file and running it, over the same server at the same rate.
 
 arrival.py TOOL MODEL [--data FOLDER] [--metric cosine|top1|boxes] [--rate 1000000] [--rounds 1] [--pack='OPTION ...']
 
-Data sets and metrics are those of progressive.py. An answer is right when it is that of the whole model and stays so: the
-cosine of every row is 0.99 or more, the first class is the same, the boxes are the same. For each data set, the least of
-the rounds: seconds from the start of the process to the answer of the downloaded model (curl, then swiftlet run), to
-the right answer of the watch, and to its last answer, whose outputs have to be those of the downloaded model, bit for
-bit.
+Data sets and metrics are those of progressive.py. An answer is right when it is that of the whole model and stays so:
+the cosine of every row is 0.99 or more, the first class is the same, the boxes are the same. For each data set, the
+least of the rounds: seconds from the start of the process to the answer of the downloaded model (curl, then swiftlet
+run), to the right answer of the watch, and to its last answer, whose outputs have to be those of the downloaded model,
+bit for bit.
 Needs curl, numpy, onnx, onnxruntime.
 """
 import argparse
@@ -103,8 +103,8 @@ def main():
                 rounds.append((whole, right, times[-1][1]))
             whole, right, exact = (min(column) for column in zip(*rounds))
             ratios.append((whole / right, exact / whole))
-            line = f"{k:6}  {whole:16.2f} s  {right:10.2f} s  {whole / right:13.1f}  {exact:5.2f} s  {exact / whole:.3f}"
-            print(line, flush=True)
+            earlier = f"{k:6}  {whole:16.2f} s  {right:10.2f} s  {whole / right:13.1f}"
+            print(f"{earlier}  {exact:5.2f} s  {exact / whole:.3f}", flush=True)
     earlier, later = min(r for r, _ in ratios), max(e for _, e in ratios)
     print(f"at least {earlier:.1f} times earlier, exact after {later:.3f} of the time at most")
 

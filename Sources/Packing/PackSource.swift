@@ -67,14 +67,15 @@ public struct PackSource {
     }
     self.files = files
     self.pieces = try pieces.filter { piece in
-      // What is regular is smaller, and exact at once, when it is compressed with the rest; and noise isn't made larger.
+      // What is regular is smaller, and exact at once, when it is compressed with the rest; noise isn't made larger.
       let file = files[piece.file]
       let beginning = file.part(piece.range.prefix(Container.restSegmentLength))
       let compressed = try Compression.compress([beginning])
       let scale = Double(piece.range.count) / Double(beginning.count)
       if !piece.isInPlanes { return Double(compressed.count) > 1.02 * Self.estimatedBytes(beginning) + Self.tableBytes }
       let planes = try PlanePlan.estimatedBytes(of: piece, in: file)
-      return Double(compressed.count) * scale > 0.7 * planes && planes + Self.tableBytes < 0.98 * Double(piece.range.count)
+      guard planes + Self.tableBytes < 0.98 * Double(piece.range.count) else { return false }
+      return Double(compressed.count) * scale > 0.7 * planes
     }
   }
 

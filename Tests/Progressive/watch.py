@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """watch.py TOOL [--kills N] [--only NAME]: `swiftlet watch` against servers of static files that are cut off, slow,
-replaced, send damaged bytes or don't know ranges, and with kill -9 at N (20) random moments. Every watch goes on from its
-cache, fetching nothing twice, and the end is exact. Tests against nginx are skipped where that isn't installed."""
+replaced, send damaged bytes or don't know ranges, and with kill -9 at N (20) random moments. Every watch goes on from
+its cache, fetching nothing twice, and the end is exact. Tests against nginx are skipped where that isn't installed."""
 import argparse
 import array
 import concurrent.futures
