@@ -36,7 +36,7 @@ public struct Ticket {
     count = try Checked.count(shape)
     _ = try ElementType.float.byteCount(count)
     rows = shape.count > 1 ? shape[0] : 1
-    columns = rows == 0 ? 0 : count / rows
+    columns = shape.count > 1 ? try Checked.count(Array(shape.dropFirst())) : count
     taps = shape.count > 2 && shape[1] > 0 ? columns / shape[1] : 1
     let bytes = count / 8 + (count % 8 == 0 ? 0 : 1)
     if kind == .coated {
