@@ -19,11 +19,12 @@ all: build/swiftlet build/$(LIBRARY) build/libswiftlet.a
 setup:
 	@scripts/setup
 
-# Everything that Swift makes comes from one build. A changed version script has to be followed by a new link, which
-# SwiftPM doesn't see.
+# Everything that Swift makes comes from one build. A changed version script has to be followed by a new link, and objects
+# of files that are gone have to leave the archive, which SwiftPM doesn't see.
 build/.built: $(SOURCES) $(MAP) | setup
 	@mkdir -p build
 	@if [ -e $@ ] && [ $(MAP) -nt $@ ]; then rm -f $(RELEASE)/libswiftlet-shared.so; fi
+	@rm -f $(RELEASE)/libswiftlet-static.a
 	@packaging/slim-stdlib build/libswiftCore.a
 	@scripts/quietly "building (the first time takes a few minutes)" env $(SWIFT_BUILD)
 	@touch $@
