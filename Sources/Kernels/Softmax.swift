@@ -17,7 +17,7 @@ public enum Softmax {
     let (outer, n, inner) = try Reduction.split(shape, axis)
     if outer &* n &* inner == 0 { return }
     if kind == .hardmax { return try hardmax(type, x, shape, axis, outer, n, inner, out, pool, level) }
-    let isShared = kind == .softmax && type.isHalf
+    let isShared = kind == .softmax && type == .float16
     let form = kind == .logSoftmax ? SWK_SOFTMAX_LOG : isShared ? SWK_SOFTMAX_POWERS : SWK_SOFTMAX
     try InFloat.run(type, x, to: out, outer &* n &* inner, "softmax", pool, level) { kernels, size, x, out in
       let bytes = outer &* n &* inner &* size &* 4
@@ -40,8 +40,8 @@ public enum Softmax {
     if isShared { try share(type, out, [outer, n, inner], pool, level) }
   }
 
-  /// Divides the powers by their sums. The 16-bit floats do so with powers and sums in their own type, as the function
-  /// that ONNX defines Softmax by.
+  /// Divides the powers by their sums. float16 does so with powers and sums in its own type, as NumPy and the function
+  /// that ONNX defines Softmax by; of the 8 bits of bfloat16 too little would be left.
   private static func share(
     _ type: ElementType, _ x: UnsafeMutableRawPointer, _ shape: [Int], _ pool: ThreadPool?, _ level: swk_level
   ) throws {

@@ -146,7 +146,9 @@ def unary(c):
   if op == "IsInf" and c.chance(0.7):
     kw = {"detect_negative": c.flag(), "detect_positive": c.flag()}
   since = {"IsInf": 20 if dtype == np.float16 else 10, "Neg": 13, "Abs": 13}.get(op, UNARY[op])
-  c.node(op, [x], since=since, **kw)
+  # The references have HardSwish's 1/6 in float32.
+  tolerance = (1e-6, 1e-6) if op == "HardSwish" and dtype == np.float64 else None
+  c.node(op, [x], since=since, tolerance=tolerance, **kw)
 
 
 @family(20)
@@ -238,7 +240,9 @@ def reduce(c):
   given = np.array(axes, np.int64) if c.chance(0.75) else None
   # The reference evaluator has int64 for the squares of no sum.
   noop = c.flag() if (given is None or not axes) and (op != "ReduceSumSquare" or dtype in FLOATS) else None
-  c.node(op, [x, given], since=13 if op == "ReduceSum" else 18, keepdims=c.flag(), noop_with_empty_axes=noop, trust=trust)
+  # Of nothing onnxruntime keeps dimensions of 0.
+  c.node(op, [x, given], since=13 if op == "ReduceSum" else 18, keepdims=c.flag(), noop_with_empty_axes=noop, trust=trust,
+         loops=x.size > 0)
 
 
 @family(60)

@@ -107,7 +107,7 @@ def grid_sample_complex(c):
   x = c.data([c.integer(1, 2), c.integer(1, 2), c.integer(1, 5), c.integer(1, 5)], np.complex64)
   grid = (c.rng.random([x.shape[0], c.integer(1, 4), c.integer(1, 4), 2]) * 2.4 - 1.2).astype(np.float32)
   c.node("GridSample", [x, grid], since=20, mode=c.pick(["linear", "nearest"]), padding_mode=c.pick(["zeros", "border"]),
-         align_corners=c.flag(), only="reference")
+         align_corners=c.flag(), only="reference", form="node")
 
 
 @family(40)

@@ -66,7 +66,7 @@ private func normalized(_ x: [Double], _ epsilon: Double) -> [Double] {
     #expect(large == [0.5, 0, 0.5, 0])
   }
 
-  /// Powers and their sum are rounded to the 16-bit type, as in the function that ONNX defines Softmax by.
+  /// Powers and their sum are rounded to float16, as in the function that ONNX defines Softmax by.
   @Test(arguments: levels) func softmaxOfHalves(level: swk_level) throws {
     func half(_ x: Double) -> Double { Double(Half.float(Half.bits(Float(x)))) }
     var generator = Generator(seed: 36)
