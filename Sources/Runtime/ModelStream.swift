@@ -39,8 +39,8 @@ public final class ModelStream: @unchecked Sendable {
   /// A new generation is made when at least this part of the container is new.
   private static let generationPart = 16
   /// A generation refines tensors of at most this part of the files, or of this many bytes: those are in memory twice.
-  private static let changedPart = 16
-  private static let changedBytes = 4 << 20
+  private static let changedPart = 8
+  private static let changedBytes = 8 << 20
   /// Senders that wait do so while more than this part of the container hasn't been used.
   private static let waitingPart = 16
 
@@ -219,13 +219,13 @@ public final class ModelStream: @unchecked Sendable {
     let most = max(image.container.filesByteCount / Self.changedPart, Self.changedBytes)
     var isLast = false
     while !isLast, waitForLastRuns() {
-      let begun = sws_now()
+      let begun = Self.processorTime
       // The weights that the generation before had packed are free now, but not yet given back.
       sws_trim()
       isLast = try image.refine(upTo: most, from: receiver)
       if isLast { monitor.locked { now.refinedByteCount = received } }
       try makeGeneration(image, of: isLast ? received : status.generationByteCount)
-      rest(sws_now() - begun)
+      rest(Self.processorTime &- begun)
     }
   }
 
@@ -243,6 +243,13 @@ public final class ModelStream: @unchecked Sendable {
       while !isStopped, older != nil { _ = monitor.wait(until: sws_now() + 1_000_000) }
       return !isStopped
     }
+  }
+
+  /// Nanoseconds that this thread has had a core.
+  private static var processorTime: UInt64 {
+    var t = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)
+    return UInt64(truncatingIfNeeded: t.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: t.tv_nsec)
   }
 
   /// Leaves a core to others for some time, unless senders wait or all has come.
