@@ -114,7 +114,8 @@ def softmax(c):
     # Before version 13 everything from the axis on is one row.
     c.node(op, [x], axis=axis, since=11 if axis is not None and axis < 0 else 7, until=12, only="onnxruntime")
   else:
-    c.node(op, [x], axis=axis, since=13)
+    # The reference evaluator adds one by one in bfloat16.
+    c.node(op, [x], axis=axis, since=13, tolerance=(0.04, 1e-3) if dtype == BFLOAT16 else None)
 
 
 @family(30)
