@@ -280,7 +280,8 @@ public final class ModelStream: @unchecked Sendable {
     let (status, observer) = monitor.locked { () -> (Status, (@Sendable (Status) -> Void)?) in
       current = model
       now.generation = next.number
-      now.generationByteCount = received
+      // The last chunks may have come while they were being refined.
+      now.generationByteCount = image.isComplete ? now.receivedByteCount : received
       now.state = image.isComplete ? .complete : .usable
       tensors = image.container.tensors.indices.map {
         TensorStatus(
