@@ -607,7 +607,8 @@ typedef struct swl_stream_info {
   uint64_t total;               /* bytes of the whole; 0 until they are known */
   uint64_t generation_received; /* bytes that were there when the newest generation was made */
 } swl_stream_info;
-/* Fills in `info`, whose struct_size the caller has set. Since 1.0. */
+/* Fills in `info`, whose struct_size the caller has set. A newer generation may come before the next run: which one a run
+ * used is told by swl_session_generation. Since 1.0. */
 SWL_API swl_status swl_stream_get_info(swl_stream *stream, swl_stream_info *info, swl_error **error);
 
 /* The stream's model: SWL_INVALID_ARGUMENT before it is usable. Sessions made from it follow the stream. Freed by the
