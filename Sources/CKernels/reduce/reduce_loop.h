@@ -1,5 +1,4 @@
-// One reduction of one type: T elements and accumulators, W the type of totals, x an element, s its shift. Four vectors of
-// lanes hide the latency of joining; more would not stay in registers.
+// One reduction of one type: T elements and accumulators, W the type of totals, x an element, s its shift.
 #ifndef SWK_REDUCE_LOOP_H
 #define SWK_REDUCE_LOOP_H
 #define SWK_INLINE static inline __attribute__((always_inline))
@@ -9,7 +8,7 @@
   SWK_INLINE T SWK_NAME(NAME##_join)(T a, T b) { return (T)(JOIN); }                                                   \
   SWK_INLINE W SWK_NAME(NAME##_total)(W a, W b) { return (W)(JOIN); }                                                  \
   SWK_INLINE T SWK_NAME(NAME##_run)(const T *restrict x, size_t n, T s, T before) {                                    \
-    enum { LANES = (SWK_VECTOR_BYTES > 32 ? 256 : 128) / sizeof(T), BLOCK = LANES * 64 };                             \
+    enum { LANES = 128 / sizeof(T), BLOCK = LANES * 64 };                                                             \
     W total = before;                                                                                                 \
     size_t i = 0;                                                                                                     \
     while (n - i >= LANES) {                                                                                          \
