@@ -24,8 +24,8 @@ enum BeamSearch {
         }
         let model = try EncoderDecoder(c, hasMask: true), start = try search.startToken(c)
         return { r in
-          let ids = try r.input(0), settings = try search.settings(r, batch: ids.shape[0])
-          let mask = try mask(r, ids) ?? search.paddingMask(ids, r), prompts = Array(repeating: [start], count: ids.shape[0])
+          let ids = try r.input(0), mask = try mask(r, ids) ?? search.paddingMask(ids, r)
+          let settings = try search.settings(r, batch: ids.shape[0]), prompts = Array(repeating: [start], count: ids.shape[0])
           try search.run(r, model.start(ids, mask: mask, prompts: prompts, beams: settings.beams), prompts, settings)
         }
       }),
@@ -83,7 +83,7 @@ enum BeamSearch {
     c.set(4, type, [batch])
   }
 
-  /// The mask at input 9, which is as large as the prompts.
+  /// The mask at input 9, which is as large as the prompts, whose rank is checked.
   private static func mask(_ r: RunContext, _ ids: Tensor) throws -> Tensor? {
     try checkShape(ids.rank == 2, "input_ids has the shape \(ids.shape)")
     let mask = try r.optionalInput(9)
