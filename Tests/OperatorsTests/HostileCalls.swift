@@ -19,6 +19,13 @@ import Testing
       for _ in 0..<(Self.chosen == nil ? 60 : 3000) {
         let call = try draw.call(definition)
         if Self.chosen != nil { fputs("\(definition.qualifiedName) \(call)\n", stderr) }
+        let known = call.inputs.map { t in t.map { ValueType.tensor($0.type, draw.partly($0.shape)) } }
+        let constants = call.inputs.enumerated().filter { _ in draw.chance(50) }
+        do {
+          _ = try NodeRunner.infer(
+            definition.name, known, constants: Dictionary(uniqueKeysWithValues: constants.compactMap { i, t in t.map { (i, $0) } }),
+            version: call.version, domain: definition.domain, outputs: definition.outputs.count, call.attributes)
+        } catch is SwiftletError {}
         do {
           _ = try NodeRunner.run(
             definition.name, call.inputs, version: call.version, domain: definition.domain,
@@ -76,6 +83,11 @@ import Testing
       return (pick(d.since), inputs, attributes)
     }
 
+    /// What may be known of a shape before a run.
+    mutating func partly(_ shape: [Int]) -> SymbolicShape? {
+      chance(10) ? nil : shape.map { chance(30) ? .unknown : chance(10) ? .symbol("N") : .known(chance(10) ? max(int(), 0) : $0) }
+    }
+
     mutating func tensor(_ type: ElementType, rank: Int) throws -> Tensor {
       let shape = (0..<rank).map { _ in chance(5) ? 0 : 1 + below(3) }
       let count = shape.reduce(1, *)
@@ -115,11 +127,12 @@ import Testing
 @Suite struct WrongValues {
   private static func floats(_ shape: Int...) throws -> Tensor { try Tensor([Float](repeating: 1, count: shape.reduce(1, *)), shape) }
   private static func refused(
-    _ op: String, _ inputs: [Tensor?], _ attributes: [String: Attribute] = [:], version: Int = 21, outputs: Int = 1,
-    saying: String = "", _ place: SourceLocation = #_sourceLocation
+    _ op: String, _ inputs: [Tensor?], _ attributes: [String: Attribute] = [:], version: Int = 21, domain: String = "",
+    outputs: Int = 1, saying: String = "", _ place: SourceLocation = #_sourceLocation
   ) {
     do {
-      _ = try NodeRunner.run(op, inputs, version: version, outputs: outputs, attributes, memoryLimit: 1 << 26, seconds: 5)
+      _ = try NodeRunner.run(
+        op, inputs, version: version, domain: domain, outputs: outputs, attributes, memoryLimit: 1 << 26, seconds: 5)
       Issue.record("\(op) takes it", sourceLocation: place)
     } catch let e as SwiftletError {
       #expect(e.message.contains(saying), "\(e.message)", sourceLocation: place)
@@ -189,6 +202,8 @@ import Testing
     for n in [-1, 4] { Self.refused("RotaryEmbedding", [q, table, table, try Tensor([Int64(n), 0, 0], [1, 3])], version: 23, saying: "\(n)") }
     let kv = try Self.floats(1, 1, 3, 4)
     for n in [-1, 4] { Self.refused("Attention", [q, kv, kv, nil, nil, nil, try Tensor(ints: [n])], version: 24, saying: "\(n)") }
+    Self.refused("Attention", [q, kv, kv, nil, try Self.floats(), kv], version: 23, saying: "4 dimensions")
+    Self.refused("FlexAttention", [q, try Self.floats(0, 1, 3, 4), kv], version: 1, domain: "ai.onnx.preview", saying: "batches")
     Self.refused("CumSum", [scores, try Tensor([Int64(2)], [])], saying: "2")
     Self.refused("Compress", [scores, try Tensor([true, true, true])], ["axis": .int(0)], saying: "3")
     Self.refused("ReverseSequence", [scores, try Tensor(ints: [-1, 1, 1])], saying: "-1")
@@ -235,6 +250,16 @@ import Testing
     Self.refused("HannWindow", [try Tensor([Int64.max], [])])
     Self.refused("RandomNormal", [], ["shape": .ints([1 << 40])])
     Self.refused("EyeLike", [try Self.floats(2)])
+    // Tables in arrays count as well.
+    Self.refused("Resize", [try Tensor(.uint8, [UInt8(1)], [1]), nil, nil, try Tensor(ints: [1 << 24])], saying: "memory limit")
+    Self.refused(
+      "TreeEnsembleRegressor", [try Self.floats(1, 1)],
+      [
+        "nodes_treeids": .ints([0]), "nodes_nodeids": .ints([0]), "nodes_featureids": .ints([0]), "nodes_values": .floats([0]),
+        "nodes_modes": .strings(["LEAF"]), "nodes_truenodeids": .ints([0]), "nodes_falsenodeids": .ints([0]),
+        "target_treeids": .ints([0]), "target_nodeids": .ints([0]), "target_ids": .ints([0]), "target_weights": .floats([1]),
+        "n_targets": .int(12 << 20),
+      ], version: 3, domain: "ai.onnx.ml", saying: "memory limit")
   }
   @Test func integersDontDivideByZero() throws {
     for type in [ElementType.int8, .uint8, .int16, .int32, .int64, .uint64] {

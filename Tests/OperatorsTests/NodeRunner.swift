@@ -39,9 +39,9 @@ enum NodeRunner {
   /// What is said of the outputs, the inputs known by type and (`data`) as values of shape computations.
   static func infer(
     _ op: String, _ inputs: [ValueType?], constants: [Int: Tensor] = [:], data: [Int: [Dimension]] = [:], version: Int = 21,
-    outputs: Int = 1, _ attributes: [String: Attribute] = [:]
+    domain: String = "", outputs: Int = 1, _ attributes: [String: Attribute] = [:]
   ) throws -> InferenceContext {
-    let node = node(op, inputs: inputs.map { _ in true }, outputs: outputs, version: version, domain: "", attributes)
+    let node = node(op, inputs: inputs.map { $0 != nil }, outputs: outputs, version: version, domain: domain, attributes)
     guard let definition = Registry.find(node) else { throw SwiftletError(.unsupported, Registry.reason(node)) }
     let c = InferenceContext(
       node: node, definition: definition, inputTypes: inputs, constants: inputs.indices.map { constants[$0] },

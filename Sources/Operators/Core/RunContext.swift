@@ -154,6 +154,11 @@ public final class RunContext {
   public func temporary(_ type: ElementType, _ shape: [Int]) throws -> Tensor {
     try Tensor(allocating: type, shape, from: environment.allocator)
   }
+  /// Counts Swift arrays of `count` elements against the memory limit, which doesn't see them, as long as the result
+  /// is referred to.
+  public func hold<T>(_ count: Int, of: T.Type) throws -> Buffer {
+    try environment.allocator.allocate(Checked.multiply(count, MemoryLayout<T>.stride))
+  }
   /// To be asked in long loops.
   public func checkCancelled() throws { try environment.cancellation.check() }
 }

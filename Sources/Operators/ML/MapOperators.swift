@@ -23,7 +23,10 @@ enum MapOperators {
         }
         let keys = try map.keys.ints()
         let order = keys.indices.sorted { keys[$0] < keys[$1] }
-        var values = [Int?](repeating: nil, count: isDense ? 0 : max(size, 0))
+        let sparse = isDense ? 0 : max(size, 0)
+        let held = try r.hold(sparse, of: (Int?, Double).self)
+        defer { withExtendedLifetime(held) {} }
+        var values = [Int?](repeating: nil, count: sparse)
         if isDense {
           values = order
         } else {

@@ -127,6 +127,8 @@ enum TreeEnsembles {
       let allPositive = forest.weights.allSatisfy { $0.value >= 0 }
       return { r in
         let x = try FeatureMatrix(r.input(0))
+        let held = try r.hold(Checked.multiply(x.rows, forest.targets), of: Double.self)
+        defer { withExtendedLifetime(held) {} }
         var scores = try forest.run(x, .sum, pool: r.pool)
         let width = forest.targets
         var classes: [Int] = []
@@ -190,6 +192,8 @@ enum TreeEnsembles {
       }
       return { r in
         let x = try FeatureMatrix(r.input(0))
+        let held = try r.hold(Checked.multiply(x.rows, forest.targets), of: Double.self)
+        defer { withExtendedLifetime(held) {} }
         var scores = try forest.run(x, aggregate, pool: r.pool)
         if !base.isEmpty { for i in scores.indices { scores[i] += base[base.count == 1 ? 0 : i % targets] } }
         transform.apply(&scores, width: targets)

@@ -55,7 +55,8 @@ enum Attention {
     _ = try c.same(c.same(q[0], k[0], "the batches of Q and K"), v[0], "the batches of Q and V")
     if let h = q[1].value, let g = k[1].value { try checkShape(g > 0 && h % g == 0, "\(h) heads of Q for \(g) of K") }
     var total = k[2]
-    if c.hasInput(4) { total = total + (c.shape(4)?.count == 4 ? c.shape(4)?[2] ?? .unknown : .unknown) }
+    _ = try c.shape(5, rank: 4)
+    if c.hasInput(4) { total = total + (try c.shape(4, rank: 4)?[2] ?? .unknown) }
     c.set(0, c.elementType(0), q0.count == 4 ? [q[0], q[1], q[2], v[3]] : [q[0], q[2], q[1] * v[3]])
     c.set(1, c.elementType(1), [k[0], k[1], total, k[3]])
     c.set(2, c.elementType(2), [v[0], v[1], total, v[3]])

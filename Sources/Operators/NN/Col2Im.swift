@@ -41,7 +41,9 @@ enum Col2Im {
       let i = place * window.stride(d) + tap * window.dilation(d) - counts[d].begin
       return i >= 0 && i < image[d] ? i : -1
     }
-    var targets = [Int](repeating: -1, count: try Checked.multiply(taps, places))
+    let held = try r.hold(Checked.multiply(taps, places), of: Int.self)
+    defer { withExtendedLifetime(held) {} }
+    var targets = [Int](repeating: -1, count: taps * places)
     for t in 0..<taps {
       for p in 0..<places {
         var (restT, restP, at) = (t, p, 0)

@@ -18,6 +18,7 @@ enum FlexAttention {
           _ = try c.same(q[3], k[3], "the head sizes of Q and K")
           _ = try c.same(k[2], v[2], "the lengths of K and V")
           _ = try c.same(k[1], v[1], "the heads of K and V")
+          _ = try c.same(c.same(q[0], k[0], "the batches of Q and K"), v[0], "the batches of Q and V")
           if let h = q[1].value, let g = k[1].value { try checkShape(g > 0 && h % g == 0, "\(h) heads of Q for \(g) of K") }
         }
         c.set(0, c.elementType(0), [q?[0] ?? .unknown, q?[1] ?? .unknown, q?[2] ?? .unknown, v?[3] ?? .unknown])

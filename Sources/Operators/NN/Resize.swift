@@ -131,9 +131,14 @@ enum Resize {
       }
       guard y.count > 0 else { return }
       try checkShape(x.count > 0, "nothing to resize in \(x.shape)")
-      let maps = try (0..<x.rank).map { a -> ResizeForm.AxisMap? in
-        let same = target.sizes[a] == x.shape[a] && target.scales[a] == 1 && roi[a] == (0, 1)
-        return same ? nil : try form.map(input: x.shape[a], output: target.sizes[a], scale: target.scales[a], roi: roi[a])
+      func stays(_ a: Int) -> Bool { target.sizes[a] == x.shape[a] && target.scales[a] == 1 && roi[a] == (0, 1) }
+      let tables = try (0..<x.rank).reduce(0) {
+        try stays($1) ? $0 : Checked.add($0, form.mapBytes(output: target.sizes[$1], scale: target.scales[$1]))
+      }
+      let held = try r.hold(tables, of: UInt8.self)
+      defer { withExtendedLifetime(held) {} }
+      let maps = try (0..<x.rank).map { a in
+        try stays(a) ? nil : form.map(input: x.shape[a], output: target.sizes[a], scale: target.scales[a], roi: roi[a])
       }
       if form.mode == .nearest { return try nearest(x, y, maps, form, r) }
       switch x.type {

@@ -57,18 +57,28 @@ struct ResizeForm: Sendable {
     antialias = try c.optionalInt("antialias") ?? 0 != 0
   }
 
-  func map(input: Int, output: Int, scale: Double, roi: (Double, Double)) throws -> AxisMap {
-    guard scale > 0, scale.isFinite, roi.0.isFinite, roi.1.isFinite else {
-      throw SwiftletError(.runtime, "a scale of \(scale), a region of \(roi)")
-    }
-    let shrink = antialias ? min(scale, 1) : 1
-    let reach = mode == .nearest ? 0.5 : (mode == .linear ? 1 : 2) / shrink
-    let half = try Checked.int(reach.rounded(.up))
-    let taps = mode == .nearest ? 1 : 2 * half
-    let total = try Checked.multiply(taps, output)
+  private func shrink(_ scale: Double) -> Double { antialias ? min(scale, 1) : 1 }
+
+  /// Input positions that each of `output` positions is a sum of.
+  private func taps(output: Int, scale: Double) throws -> Int {
+    guard scale > 0, scale.isFinite else { throw SwiftletError(.runtime, "a scale of \(scale)") }
+    if mode == .nearest { return 1 }
+    let half = try Checked.int(((mode == .linear ? 1 : 2) / shrink(scale)).rounded(.up))
+    return try Checked.multiply(2, half)
+  }
+
+  /// Bytes that an axis' map takes, and the tables that kernels make of it.
+  func mapBytes(output: Int, scale: Double) throws -> Int {
+    let taps = try taps(output: output, scale: scale), total = try Checked.multiply(taps, output)
     guard total < 1 << 31 else { throw SwiftletError(.limit, "Resize: \(taps) terms for each of \(output) positions") }
+    return try Checked.multiply(total, 2 * MemoryLayout<Int>.size + MemoryLayout<Int32>.size + 2 * MemoryLayout<Double>.size)
+  }
+
+  func map(input: Int, output: Int, scale: Double, roi: (Double, Double)) throws -> AxisMap {
+    guard roi.0.isFinite, roi.1.isFinite else { throw SwiftletError(.runtime, "a region of \(roi)") }
+    let taps = try taps(output: output, scale: scale), half = taps / 2, shrink = shrink(scale)
     var map = AxisMap(taps: taps, indices: [], weights: [])
-    map.indices.reserveCapacity(total)
+    map.indices.reserveCapacity(taps * output)
     for i in 0..<output {
       let x = position(Double(i), input: Double(input), output: Double(output), scale: scale, roi: roi)
       if transformation == .tfCropAndResize, x < 0 || x > Double(input - 1) {

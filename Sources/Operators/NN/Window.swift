@@ -69,7 +69,7 @@ struct Window: Sendable {
       var output = room / stride + 1
       if ceils, room % stride != 0 {
         // A window that would start in the padding behind the input is dropped.
-        if output * stride < input + begin { output += 1 }
+        if try Checked.multiply(output, stride) < input + begin { output += 1 }
       }
       return (begin, end, output)
     }
@@ -87,8 +87,8 @@ struct Window: Sendable {
     case .notSet, .valid:
       guard case .known(let k) = kernel else { return .unknown }
       let rank = (pads?.count ?? 0) / 2
-      let padding = autoPad == .valid ? 0 : (pads?[d] ?? 0) + (pads?[d + rank] ?? 0)
-      return padding == (k - 1) * dilation(d) ? input : .unknown
+      let padding = autoPad == .valid ? 0 : try Checked.add(pads?[d] ?? 0, pads?[d + rank] ?? 0)
+      return padding == (try Checked.multiply(k - 1, dilation(d))) ? input : .unknown
     }
   }
 

@@ -55,15 +55,14 @@ enum TfIdfVectorizer {
     private let lengths: ClosedRange<Int>
     private let skips: Int
     private let mode: String
-    /// Of each column: that of its n-gram.
-    private var weights: [Float]
+    /// Of each column that an n-gram has: its weight.
+    private var weights: [Int: Float]
     let width: Int
 
     init(_ c: some NodeReading, width: Int) throws {
       self.width = width
       mode = try c.string("mode")
       guard ["TF", "IDF", "TFIDF"].contains(mode) else { throw SwiftletError(.invalidModel, "the mode '\(mode)'") }
-      weights = Array(repeating: 1, count: width)
       let given = try c.optionalFloats("weights") ?? []
       let (low, high) = try (c.int("min_gram_length"), c.int("max_gram_length"))
       guard low >= 1, low <= high else { throw SwiftletError(.invalidModel, "n-grams of \(low) to \(high) items") }
@@ -90,7 +89,8 @@ enum TfIdfVectorizer {
       guard given.isEmpty || given.count >= columns.count else {
         throw SwiftletError(.invalidModel, "\(given.count) weights for \(columns.count) n-grams")
       }
-      for (column, weight) in zip(columns, given) where weights.indices.contains(column) { weights[column] = weight }
+      weights = [:]
+      for (i, column) in columns.enumerated() { weights[column] = given.isEmpty ? 1 : given[i] }
       var id = 0
       for (i, start) in starts.enumerated() {
         let end = i + 1 < starts.count ? starts[i + 1] : pool.count
@@ -148,9 +148,8 @@ enum TfIdfVectorizer {
           if shortest > lengths.upperBound { break }
         }
       }
-      for k in 0..<width where mode != "TF" {
-        out[k] = mode == "IDF" ? (out[k] > 0 ? weights[k] : 0) : out[k] * weights[k]
-      }
+      if mode == "TF" { return }
+      for (k, weight) in weights { out[k] = mode == "IDF" ? (out[k] > 0 ? weight : 0) : out[k] * weight }
     }
   }
 }
