@@ -9,10 +9,10 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how fast a model loads and runs, and in how much memory.",
     discussion: """
-      Inputs that are not given are made up, the same in every run: floating-point numbers from [0, 1), small non-negative
+      Inputs that are not given are made up, the same in every run: floating-point numbers from [0, 1), small non-negative \
       integers (ones for masks), true. Symbolic dimensions are 1 unless --dim says otherwise.
 
-      Reported: load_ms (file to ready session), first_run_ms, then median_ms, min_ms and p90_ms over the timed runs,
+      Reported: load_ms (file to ready session), first_run_ms, then median_ms, min_ms and p90_ms over the timed runs, \
       weight_bytes (all initializers), arena_bytes (activations), peak_rss_bytes (the process's most: VmHWM).
 
       EXAMPLES

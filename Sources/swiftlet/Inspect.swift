@@ -10,10 +10,10 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a model is and what becomes of it.",
     discussion: """
-      Shows inputs and outputs, metadata and operator sets, how often each operator occurs in the file and what isn't
-      supported, which passes changed the graph and which operators are left, the kernels' level, and the plan for the
-      activations' memory: the arena's bytes beside what they would take without reuse. Shapes that the model leaves open
-      are planned with 1 or what --dim says. The model is run once on made-up inputs, to see which kernels operators
+      Shows inputs and outputs, metadata and operator sets, how often each operator occurs in the file and what isn't \
+      supported, which passes changed the graph and which operators are left, the kernels' level, and the plan for the \
+      activations' memory: the arena's bytes beside what they would take without reuse. Shapes that the model leaves open \
+      are planned with 1 or what --dim says. The model is run once on made-up inputs, to see which kernels operators \
       choose that have several; --no-run leaves that out.
 
       EXAMPLES

@@ -11,13 +11,13 @@ struct Pack: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Pack a model so that it can be used while it arrives.",
     discussion: """
-      The container has the graph first, then the weights bit plane by bit plane, entropy-coded, those first that matter
-      most to the outputs. Every beginning of it is a usable model, the whole is the original, byte for byte, external data
+      The container has the graph first, then the weights bit plane by bit plane, entropy-coded, those first that matter \
+      most to the outputs. Every beginning of it is a usable model, the whole is the original, byte for byte, external data \
       included. docs/progressive-format.md specifies it.
 
       EXAMPLES
         swiftlet pack model.onnx -o model.swl
-        swiftlet pack model.onnx -o model.swl --calibrate inputs     (a folder of test_data_set_*/input_*.pb)
+        swiftlet pack model.onnx -o model.swl --calibrate DIR   (test_data_set_*)
       """)
 
   @Argument(help: "The ONNX file.", completion: .file(extensions: ["onnx"])) var model: String
@@ -61,7 +61,7 @@ struct Unpack: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Get the model back from a container.",
     discussion: """
-      A whole container gives the files that were packed, byte for byte. External data is written beside the model, under
+      A whole container gives the files that were packed, byte for byte. External data is written beside the model, under \
       the names that the model gives. With --bytes or --fraction the result is the model as it is when so much has arrived.
       """)
 

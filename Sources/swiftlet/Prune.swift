@@ -7,20 +7,20 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Set the least important weights of a model to 0.",
     discussion: """
-      Prunes the weights of convolutions (but depthwise ones) and matrix products, each tensor by itself, and writes an
-      ONNX file that any runtime can run. Swiftlet runs what has enough zeros with sparse kernels (docs/sparse.md);
-      `swiftlet inspect` shows which. Nothing is trained again: at high sparsity a model that wasn't trained for it is no
+      Prunes the weights of convolutions (but depthwise ones) and matrix products, each tensor by itself, and writes an \
+      ONNX file that any runtime can run. Swiftlet runs what has enough zeros with sparse kernels (docs/sparse.md); \
+      `swiftlet inspect` shows which. Nothing is trained again: at high sparsity a model that wasn't trained for it is no \
       longer accurate.
 
-      METHOD: magnitude compares the weights of a tensor; wanda those of an output channel, each multiplied with how large
+      METHOD: magnitude compares the weights of a tensor; wanda those of an output channel, each multiplied with how large \
       the feature is that it meets (arXiv 2306.11695), which is measured on the inputs in DIR.
 
       PATTERN, as in 1x4: so many output channels have their zeros in the same places, which is faster.
 
       EXAMPLES
-        swiftlet prune model.onnx --sparsity 0.9 -o pruned.onnx
-        swiftlet prune model.onnx --sparsity 0.6 --method wanda --calibrate inputs -o pruned.onnx
-        swiftlet prune model.onnx --sparsity 0.8 --pattern 1x4 --sparse-format -o pruned.onnx
+        swiftlet prune m.onnx --sparsity 0.9 -o p.onnx
+        swiftlet prune m.onnx --sparsity 0.6 --method wanda --calibrate DIR -o p.onnx
+        swiftlet prune m.onnx --sparsity 0.8 --pattern 1x4 --sparse-format -o p.onnx
       """)
 
   enum Pattern: String, CaseIterable, ExpressibleByArgument {

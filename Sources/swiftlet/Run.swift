@@ -8,20 +8,20 @@ struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a model on inputs from files.",
     discussion: """
-      Inputs are NumPy arrays (.npy) or protobuf messages (.pb: TensorProto, SequenceProto, OptionalProto, as the model's
+      Inputs are NumPy arrays (.npy) or protobuf messages (.pb: TensorProto, SequenceProto, OptionalProto, as the model's \
       input type says). Every input must be given; `swiftlet inspect MODEL` lists them.
 
-      With --out each output is written to DIR/<name>.npy; characters of the name outside [A-Za-z0-9._-] become "_".
-      Strings, sequences and maps are written as DIR/<name>.json: tensors as nested arrays, maps as objects, an empty
-      optional as null, numbers that JSON lacks as "NaN", "Infinity" and "-Infinity". Element types that NumPy lacks are
+      With --out each output is written to DIR/<name>.npy; characters of the name outside [A-Za-z0-9._-] become "_". \
+      Strings, sequences and maps are written as DIR/<name>.json: tensors as nested arrays, maps as objects, an empty \
+      optional as null, numbers that JSON lacks as "NaN", "Infinity" and "-Infinity". Element types that NumPy lacks are \
       written as ml_dtypes saves them: bfloat16 as "<V2", 8-bit floats as "|V1"; 2- and 4-bit types take a byte each.
 
       Without --out a summary is printed: type and shape, first values, minimum, maximum and mean.
 
       EXAMPLES
         swiftlet run resnet.onnx --in input=photo.npy
-        swiftlet run bert.onnx --in input_ids=ids.npy --in attention_mask=mask.npy --out results --outputs logits
-        swiftlet run model.onnx --in x=x.npy --profile trace.json     (open it in https://ui.perfetto.dev)
+        swiftlet run bert.onnx --in input_ids=i.npy --in attention_mask=m.npy --out DIR
+        swiftlet run model.onnx --in x=x.npy --profile trace.json   (ui.perfetto.dev)
       """)
 
   @Argument(help: "The ONNX file, or a progressive model.", completion: .file(extensions: ["onnx", "swl"]))

@@ -17,8 +17,8 @@ import Swiftlet
       ENVIRONMENT
         SWIFTLET_CPU=plain|avx2|avx512  use kernels of this level at most
         SWIFTLET_BLAS=off               never load OpenBLAS
-        SWIFTLET_SPARSE=never|always    use sparse kernels never, or wherever a weight is 0
-        SWIFTLET_TICKETS=6bit           round vectors that meet strong tickets to 6 bits: faster
+        SWIFTLET_SPARSE=never|always    sparse kernels: never, or wherever they can
+        SWIFTLET_TICKETS=6bit           6-bit activations at strong tickets: faster
         NO_COLOR=1                      no colours, also on terminals
 
       Messages go to standard error. Colours and progress bars appear on terminals only.

@@ -8,12 +8,12 @@ struct Test: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run models on test data and compare the outputs.",
     discussion: """
-      Every folder at or below a PATH that holds model.onnx and test_data_set_*/{input_*,output_*}.pb is a case, as in the
-      ONNX backend suite: input_I.pb is for the I-th graph input that is not an initializer. Tolerances come from the
-      suite's index.csv where a folder above has one (columns kind, name, rtol, atol, random), else they are
+      Every folder at or below a PATH that holds model.onnx and test_data_set_*/{input_*,output_*}.pb is a case, as in the \
+      ONNX backend suite: input_I.pb is for the I-th graph input that is not an initializer. Tolerances come from the \
+      suite's index.csv where a folder above has one (columns kind, name, rtol, atol, random), else they are \
       rtol 1e-3 and atol 1e-7. Random operators are compared by type, shape and distribution.
 
-      Each failing case prints a line with the reason; the last line is "N passed, N failed, N skipped". Cases run in
+      Each failing case prints a line with the reason; the last line is "N passed, N failed, N skipped". Cases run in \
       processes of their own: a crash, or more than 60 seconds, fails that case only.
 
       EXAMPLES

@@ -9,9 +9,9 @@ struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a progressive model while it arrives, and watch the answers get better.",
     discussion: """
-      The container comes from a URL (libcurl; continued after a cut, tried again with ever longer pauses), a file, or
-      standard input (-). As soon as it can be used the model runs, and again with each generation; the last one is exact.
-      Any server of static files will do (tested: nginx, python3 -m http.server); one that doesn't understand ranges
+      The container comes from a URL (libcurl; continued after a cut, tried again with ever longer pauses), a file, or \
+      standard input (-). As soon as it can be used the model runs, and again with each generation; the last one is exact. \
+      Any server of static files will do (tested: nginx, python3 -m http.server); one that doesn't understand ranges \
       sends everything again after a cut.
 
       With --cache what has arrived is kept in a file and isn't fetched again, however the last watch ended.

@@ -216,6 +216,10 @@ import Testing
       Self.refused("DFT", [signal, length], version: 20, saying: "\(n)")
       Self.refused("STFT", [signal, one, nil, length], saying: "\(n)")
     }
+    #expect(throws: SwiftletError.self) {
+      let half = ValueType.tensor(.float, [.known(1), .known(1 << 62 + 2), .known(2)])
+      _ = try NodeRunner.infer("DFT", [half], version: 17, ["inverse": .int(1), "onesided": .int(1)])
+    }
     for n in [0, -3] as [Int64] { Self.refused("STFT", [signal, try Tensor([n], []), nil, try Tensor([Int64(4)], [])], saying: "\(n)") }
     Self.refused("ConstantOfShape", [try Tensor(ints: [2, -1])], saying: "-1")
     Self.refused("Expand", [try Self.floats(1), try Tensor(ints: [-2])], saying: "-2")

@@ -38,7 +38,7 @@ enum DFT {
       try checkShape(rank >= 2 && axis != rank - 1, "a transform along the last dimension, which is that of complex numbers")
       inverse = try c.bool("inverse")
       oneSided = try c.bool("onesided")
-      self.length = length ?? available.map { inverse && oneSided ? 2 * ($0 - 1) : $0 }
+      self.length = try length ?? available.map { inverse && oneSided ? try Checked.multiply(2, $0 - 1) : $0 }
       if let n = self.length {
         guard n > 0, n <= DFT.limit else { throw SwiftletError(.runtime, "a transform of length \(n)") }
       }
