@@ -111,7 +111,7 @@ def run(tool, folder, target, seed, jobs):
     label = os.path.relpath(case, folder)
     mutate(case, os.path.join(target, label), random.Random(f"{seed} {label}"))
     count += 1
-  command = ["prlimit", f"--as={BYTES}", tool, "test", target, "--jobs", str(jobs)]
+  command = ["prlimit", f"--as={BYTES}", tool, "test", target, "--timeout", "10", "--jobs", str(jobs)]
   try:
     told = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout
   except subprocess.TimeoutExpired:
