@@ -36,7 +36,7 @@ public struct GemmBatch: Sendable {
 
 /// A product, or a batch of them, ready to be run by the blocked kernels of a table, whatever its element types.
 struct BlockedProduct {
-  private let problem: swk_gemm
+  var problem: swk_gemm
   private let table: UnsafePointer<swk_gemm_table>
   private let batch: GemmBatch?
   let batchCount: Int

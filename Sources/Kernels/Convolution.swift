@@ -46,7 +46,9 @@ public struct Convolution<Scalar: GemmScalar> {
     self.weights = weights
     self.geometry = geometry
     self.epilogue = epilogue
-    patches = geometry.patches
+    var patches = geometry.patches
+    if let fixedPoint = weights.fixedPoint { patches.channels = fixedPoint.channelPairs }
+    self.patches = patches
     var g = swk_gemm()
     var image = swk_operand()
     image.type = weights.table.pointee.type
@@ -55,7 +57,7 @@ public struct Convolution<Scalar: GemmScalar> {
     let pixels = single ? geometry.batch : geometry.outputPlane
     image.stride = single ? geometry.inputChannels : 1
     image.k_stride = geometry.inputPlane
-    g.k = geometry.depth
+    g.k = weights.fixedPoint?.units ?? geometry.depth
     g.kc = weights.blockK
     g.mc = weights.table.pointee.mc
     g.nc = weights.table.pointee.nr * 16  // a block of packed patches stays in L2
@@ -73,7 +75,6 @@ public struct Convolution<Scalar: GemmScalar> {
     }
     problem = g
     products = single ? 1 : geometry.batch * geometry.groups
-    let patches = patches
     sparse = try weights.sparse.enumerated().map { group, weights in
       let channels = geometry.outputChannelsPerGroup, first = group * channels
       var e = Self.epilogueForC(epilogue)
@@ -83,7 +84,7 @@ public struct Convolution<Scalar: GemmScalar> {
       e.residual_column = 1
       if single { e.column_bias = bias } else { e.row_bias = bias }
       return try SparseProduct(
-        weights, x: image, patches: geometry.isPointwise ? nil : patches, n: pixels, transposed: single, epilogue: e,
+        weights, x: image, patches: geometry.isPointwise ? nil : geometry.patches, n: pixels, transposed: single, epilogue: e,
         count: single ? 1 : geometry.batch)
     }
   }
@@ -94,7 +95,7 @@ public struct Convolution<Scalar: GemmScalar> {
     if let ticket = weights.ticket {
       operand.ticket = UnsafePointer(ticket.packed)
     } else {
-      operand.packed = UnsafeRawPointer(weights.memory.start)
+      operand.packed = UnsafeRawPointer((weights.fixedPoint?.panels ?? weights.memory).start)
     }
     return operand
   }
@@ -105,8 +106,15 @@ public struct Convolution<Scalar: GemmScalar> {
     if weights.algorithm == .depthwise { return GemmScratch.bytes(depthwiseBytes, width: width) }
     if weights.algorithm == .winograd { return GemmScratch.bytes(winogradBytes, width: width) }
     let split = Split(problem, table: weights.table, batch: products, width: width)
-    return GemmScratch.bytes(split.scratchBytes, width: split.tasks == 1 ? 1 : width)
+    return roundedBytes + GemmScratch.bytes(split.scratchBytes, width: split.tasks == 1 ? 1 : width)
   }
+
+  /// Bytes that inputs take as pairs, and their scales; 0 for floats.
+  private var roundedBytes: Int { weights.fixedPoint == nil ? 0 : pairBytes + scaleBytes }
+  private var pairBytes: Int {
+    ((geometry.inputChannels &+ 1) / 2 &* geometry.inputPlane &* geometry.batch &* 4 &+ 63) & ~63
+  }
+  private var scaleBytes: Int { ((geometry.inputChannels &+ 1) &* geometry.batch &* 4 &+ 63) & ~63 }
 
   /// Convolves x into y, both of the geometry's sizes.
   public func run(
@@ -139,11 +147,19 @@ public struct Convolution<Scalar: GemmScalar> {
   private func runGemm(
     _ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, pool: ThreadPool, scratch: UnsafeMutableRawPointer
   ) {
+    var x = x
+    let scales = (scratch + pairBytes).assumingMemoryBound(to: Float.self)
+    if let fixedPoint = weights.fixedPoint {
+      fixedPoint.round(
+        x.assumingMemoryBound(to: Float.self), images: geometry.batch, plane: geometry.inputPlane,
+        to: scratch.assumingMemoryBound(to: Int32.self), scales: scales, pool: pool)
+      x = UnsafeRawPointer(scratch)
+    }
     let split = Split(problem, table: weights.table, batch: products, width: pool.width)
-    let scratch = GemmScratch(scratch, bytes: split.scratchBytes)
+    let scratch = GemmScratch(scratch + roundedBytes, bytes: split.scratchBytes)
     let size = MemoryLayout<Scalar>.stride
     let groups = geometry.groups, pointwise = geometry.isPointwise, straight = weights.algorithm == .gemm
-    let inputBytes = geometry.inputChannelsPerGroup * geometry.inputPlane * size
+    let inputBytes = (weights.fixedPoint?.channelPairs ?? geometry.inputChannelsPerGroup) * geometry.inputPlane * size
     let channels = geometry.outputChannelsPerGroup
     let outputBytes = channels * geometry.outputPlane * size
     let c = Self.epilogueForC(epilogue)
@@ -153,7 +169,7 @@ public struct Convolution<Scalar: GemmScalar> {
         var g = problem
         var image = x + product &* inputBytes
         if products == 1 { image = x }
-        let packed = weights.ticket == nil ? UnsafeRawPointer(weights.memory.start + group &* weights.groupBytes) : nil
+        let packed = (straight ? problem.a : problem.b).packed.map { $0 + group &* weights.groupBytes }
         if straight {
           g.a.packed = packed
           g.b.data = image
@@ -165,6 +181,10 @@ public struct Convolution<Scalar: GemmScalar> {
         }
         g.c = y + product &* outputBytes
         g.epilogue = c
+        if let fixedPoint = weights.fixedPoint {
+          g.epilogue.row_scales = fixedPoint.scales
+          g.epilogue.alpha = Double(scales[product])
+        }
         let bias = UnsafeRawPointer(epilogue.bias).map { $0 + group &* channels &* size }
         if straight { g.epilogue.row_bias = bias } else { g.epilogue.column_bias = bias }
         if let residual = UnsafeRawPointer(epilogue.residual) {

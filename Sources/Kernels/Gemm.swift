@@ -19,6 +19,7 @@ public struct Gemm<Scalar: GemmScalar> {
     case blocked(BlockedProduct)
     case sparse(SparseProduct)
     case ticket(TicketProduct)
+    case fixedPoint(FixedPointProduct)
   }
   private let form: Form
   private var blas: BLASGemm<Scalar>?
@@ -42,6 +43,10 @@ public struct Gemm<Scalar: GemmScalar> {
     }
     if let ticket = try Self.ticket(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, table: table) {
       form = .ticket(ticket)
+      return
+    }
+    if let product = try Self.fixedPoint(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch) {
+      form = .fixedPoint(product)
       return
     }
     var held: [PackedMatrix] = []
@@ -68,6 +73,19 @@ public struct Gemm<Scalar: GemmScalar> {
     (x.stride, x.k_stride) = (rowStride, columnStride)
     return try SparseProduct(
       weights, x: x, n: m, transposed: true, epilogue: epilogue.c, batch: batch, count: try Checked.count(batch?.sizes ?? []))
+  }
+
+  /// The product as one of integers.
+  private static func fixedPoint(
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar>, batch: Batch?
+  ) throws -> FixedPointProduct? {
+    guard case .packed(let matrix) = b, let weights = matrix.fixedPoint else { return nil }
+    guard case .strided(let data, let rowStride, let columnStride) = a, Scalar.self == Float.self,
+      weights.outputs == n, weights.channels == k, m >= 0
+    else { throw SwiftletError.invalid("a packed matrix doesn't fit the product") }
+    return try FixedPointProduct(
+      weights, UnsafeRawPointer(data).assumingMemoryBound(to: Float.self), rowStride: rowStride,
+      columnStride: columnStride, m: m, epilogue: epilogue.c, batch: batch)
   }
 
   /// The product as one of a ticket's masks, if A has few rows; else the ticket is expanded as panels are packed.
@@ -114,6 +132,7 @@ public struct Gemm<Scalar: GemmScalar> {
     case .blocked(let product): product.scratchBytes(width: width)
     case .sparse(let product): product.scratchBytes(width: width)
     case .ticket(let product): product.scratchBytes()
+    case .fixedPoint(let product): product.scratchBytes(width: width)
     }
   }
 
@@ -128,6 +147,9 @@ public struct Gemm<Scalar: GemmScalar> {
     case .sparse(let product):
       product.run(nil, UnsafeMutableRawPointer(c), ldc: rowStride, pool: pool, scratch: scratch)
     case .ticket(let product):
+      product.run(
+        UnsafeMutableRawPointer(c).assumingMemoryBound(to: Float.self), rowStride: rowStride, pool: pool, scratch: scratch)
+    case .fixedPoint(let product):
       product.run(
         UnsafeMutableRawPointer(c).assumingMemoryBound(to: Float.self), rowStride: rowStride, pool: pool, scratch: scratch)
     }

@@ -66,8 +66,7 @@ public struct IntegerGemm {
   }
 
   /// The kernels that this processor runs fastest.
-  static func kernels() throws -> UnsafePointer<swk_gemm_table> {
-    let level = swk_cpu_get().pointee.level
+  static func kernels(_ level: swk_level = .best) throws -> UnsafePointer<swk_gemm_table> {
     guard let table = swk_gemm_s32(level, true) ?? swk_gemm_s32(level, false) else {
       throw SwiftletError.invalid("no kernels for this processor")
     }

@@ -21,7 +21,9 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
 
   let algorithm: Algorithm
   /// The algorithm, for people.
-  public var kernelName: String { sparse.first?.kernelName ?? ticket?.kernelName ?? algorithm.rawValue }
+  public var kernelName: String {
+    sparse.first?.kernelName ?? ticket?.kernelName ?? fixedPoint.map { _ in FixedPointWeights.kernelName } ?? algorithm.rawValue
+  }
   let inputChannels: Int
   let outputChannels: Int
   let groups: Int
@@ -38,25 +40,36 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   let sparse: [SparseWeights]
   /// Not nil: a ticket is kept instead of floats, and expanded as panels are packed.
   let ticket: TicketWeights?
+  /// Not nil: integers with scales are kept instead of floats, for `gemm`.
+  let fixedPoint: FixedPointWeights?
   /// Bytes held.
-  public var bytes: Int { sparse.reduce(memory.bytes + (ticket?.bytes ?? 0)) { $0 + $1.bytes } }
+  public var bytes: Int { sparse.reduce(memory.bytes + (ticket?.bytes ?? fixedPoint?.bytes ?? 0)) { $0 + $1.bytes } }
 
   /// Packs weights [outputChannels][inputChannels / groups][kernel...] of type `source`. They aren't read again.
-  /// `winograd` false keeps to plain sums.
+  /// `winograd` false keeps to plain sums; weights that are only close to others become `FixedPointWeights`.
   public convenience init(
     _ weights: UnsafeRawPointer, source: PackedMatrix.Source = Scalar.sourceType, geometry: ConvolutionGeometry,
-    winograd: Bool = true, pool: ThreadPool? = nil
+    winograd: Bool = true, isApproximate: Bool = false, pool: ThreadPool? = nil
   ) throws {
     let level = swk_cpu_get().pointee.level
     let dense = winograd && Self.suitsWinograd(geometry) ? Algorithm.winograd : nil
+    let inFixedPoint = try isApproximate && dense == nil && Self.suitsFixedPoint(geometry, Scalar.kernels())
     let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth), size = source == .float ? 4 : 2
     let sparse = try Self.sparseParts(geometry) { group in
       let part = SparseSource(
         data: weights + group * m * k * size, type: source, rows: m, k: k, rowStride: k, kStride: 1)
-      return try SparseWeights.choose(part, rival: dense == nil ? .gemm : .winograd, level: level, pool: pool)
+      return try SparseWeights.choose(part, rival: inFixedPoint ? .integers : dense == nil ? .gemm : .winograd, level: level, pool: pool)
     }
     guard sparse.isEmpty else {
       try self.init(sparse, geometry: geometry, level: level)
+      return
+    }
+    if inFixedPoint,
+      let fixedPoint = try FixedPointWeights.make(
+        Self.operand(weights, source, geometry), .a, outputs: m, channels: geometry.inputChannels, taps: geometry.taps,
+        level: level, pool: pool)
+    {
+      try self.init(fixedPoint, geometry: geometry)
       return
     }
     try self.init(weights, source: source, geometry: geometry, pool: pool, level: level, algorithm: dense)
@@ -73,8 +86,40 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     (inputChannels, outputChannels, groups) = (geometry.inputChannels, geometry.outputChannels, 1)
     (kernel, strides, dilations) = (geometry.kernel, geometry.strides, geometry.dilations)
     blockK = swk_gemm_block_k(geometry.depth, table.pointee.kc)
-    (depthwise, winograd, sparse, groupBytes) = (nil, nil, [], 0)
+    (depthwise, winograd, sparse, groupBytes, fixedPoint) = (nil, nil, [], 0, nil)
     memory = try AlignedMemory(bytes: 0)
+  }
+
+  /// Integers with scales.
+  init(_ fixedPoint: FixedPointWeights, geometry: ConvolutionGeometry) throws {
+    (self.fixedPoint, table, blockK, algorithm) = (fixedPoint, fixedPoint.table, fixedPoint.blockK, .gemm)
+    (inputChannels, outputChannels, groups) = (geometry.inputChannels, geometry.outputChannels, 1)
+    (kernel, strides, dilations) = (geometry.kernel, geometry.strides, geometry.dilations)
+    (depthwise, winograd, sparse, groupBytes, ticket) = (nil, nil, [], 0, nil)
+    memory = try AlignedMemory(bytes: 0)
+  }
+
+  /// Of fewer channels rounding takes too much of the time.
+  private static func suitsFixedPoint(_ g: ConvolutionGeometry, _ table: UnsafePointer<swk_gemm_table>) -> Bool {
+    Scalar.self == Float.self && g.groups == 1 && g.inputChannels >= 16 && g.outputChannels >= 16
+      && best(g, table) == .gemm
+  }
+
+  /// Weights of a group in the kernels' order: k = tap * channels + channel.
+  private static func operand(
+    _ weights: UnsafeRawPointer, _ source: PackedMatrix.Source, _ geometry: ConvolutionGeometry
+  ) -> swk_operand {
+    var operand = swk_operand()
+    operand.data = weights
+    operand.type = source.c
+    operand.stride = geometry.depth
+    operand.k_stride = 1
+    if geometry.taps > 1 {
+      operand.k_inner = geometry.inputChannelsPerGroup
+      operand.k_stride = geometry.taps
+      operand.k_outer_stride = 1
+    }
+    return operand
   }
 
   /// The weights of each group as sparse ones; none if `pack` doesn't want all of them to be.
@@ -104,7 +149,7 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     kernel = geometry.kernel
     strides = geometry.strides
     dilations = geometry.dilations
-    (depthwise, winograd, groupBytes, blockK, ticket) = (nil, nil, 0, 0, nil)
+    (depthwise, winograd, groupBytes, blockK, ticket, fixedPoint) = (nil, nil, 0, 0, nil, nil)
     memory = try AlignedMemory(bytes: 0)
   }
 
@@ -125,7 +170,7 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     strides = geometry.strides
     dilations = geometry.dilations
     let sourceSize = source == .double ? 8 : source == .float ? 4 : 2
-    (sparse, ticket) = ([], nil)
+    (sparse, ticket, fixedPoint) = ([], nil, nil)
     let (m, k) = (geometry.outputChannelsPerGroup, geometry.depth)
     let blockK = swk_gemm_block_k(k, table.pointee.kc)
     self.blockK = blockK
@@ -141,21 +186,13 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     let groupBytes = try Checked.count([padded, k, MemoryLayout<Scalar>.stride])
     self.groupBytes = groupBytes
     memory = try AlignedMemory(bytes: try Checked.multiply(groupBytes, groups))
-    let start = memory.start, channels = geometry.inputChannelsPerGroup, taps = geometry.taps
+    let start = memory.start
     func packBlock(group: Int, block: Int) {
-      var operand = swk_operand()
-      operand.data = weights + group &* m &* k &* sourceSize
-      operand.type = source.c
-      operand.stride = k
-      operand.k_stride = 1
-      if taps > 1, algorithm != .depthwise {  // k = tap * channels + channel
-        operand.k_inner = channels
-        operand.k_stride = taps
-        operand.k_outer_stride = 1
-      }
+      var operand = Self.operand(weights + group &* m &* k &* sourceSize, source, geometry)
       let k0 = block &* blockK
       let out = start + group &* groupBytes + k0 &* padded &* MemoryLayout<Scalar>.stride
       if algorithm == .depthwise {  // [channel][tap], as in memory
+        (operand.k_inner, operand.k_stride) = (0, 1)
         for channel in 0..<m {
           table.pointee.pack(&operand, 1, channel, 1, 0, k, out + channel &* k &* MemoryLayout<Scalar>.stride)
         }

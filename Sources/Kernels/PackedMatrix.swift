@@ -54,31 +54,38 @@ public final class PackedMatrix: @unchecked Sendable {
   public let positions: Int
   public let k: Int
   /// Bytes held.
-  public var bytes: Int { sparse?.bytes ?? ticket?.bytes ?? memory.bytes }
+  public var bytes: Int { sparse?.bytes ?? ticket?.bytes ?? fixedPoint?.bytes ?? memory.bytes }
   /// What was chosen for the weights, for people.
-  public var kernelName: String { sparse?.kernelName ?? ticket?.kernelName ?? "gemm, packed weights" }
+  public var kernelName: String {
+    sparse?.kernelName ?? ticket?.kernelName ?? fixedPoint.map { _ in FixedPointWeights.kernelName } ?? "gemm, packed weights"
+  }
 
   /// Not nil: nothing but the nonzeros is kept.
   let sparse: SparseWeights?
   /// Not nil: a ticket is kept instead of floats; its rows are the matrix's columns, or, transposed, its rows.
   let ticket: TicketWeights?
   let isTicketTransposed: Bool
+  /// Not nil: a right operand of integers with scales is kept instead of floats.
+  let fixedPoint: FixedPointWeights?
   let memory: AlignedMemory
   let table: UnsafePointer<swk_gemm_table>
   let blockK: Int
 
   /// Packs the operand whose element (row, column) is data[row * rowStride + column * columnStride], of type `source`;
   /// double gives a double matrix, the others a float one. Of a right operand with many zeros only the others are kept,
-  /// where that is faster for products with about `positions` rows.
+  /// where that is faster for products with about `positions` rows; weights that are only close to others become
+  /// `FixedPointWeights`.
   public convenience init(
     _ side: Side, rows: Int, columns: Int, data: UnsafeRawPointer, source: Source, rowStride: Int, columnStride: Int,
-    positions: Int = 64, pool: ThreadPool? = nil
+    positions: Int = 64, isApproximate: Bool = false, pool: ThreadPool? = nil
   ) throws {
+    let inFixedPoint = isApproximate && side == .b && source != .double && rows >= Self.leastFixedPointK
     if side == .b {
       let weights = SparseSource(
         data: data, type: source, rows: columns, k: rows, rowStride: columnStride, kStride: rowStride)
       let level = swk_cpu_get().pointee.level
-      if let sparse = try SparseWeights.choose(weights, rival: positions == 1 ? .vector : .gemm, level: level, pool: pool) {
+      let rival: SparseChoice.Rival = positions == 1 ? .vector : inFixedPoint ? .integers : .gemm
+      if let sparse = try SparseWeights.choose(weights, rival: rival, level: level, pool: pool) {
         try self.init(sparse, table: Float.kernels())
         return
       }
@@ -89,6 +96,10 @@ public final class PackedMatrix: @unchecked Sendable {
     operand.type = source.c
     operand.stride = side == .a ? rowStride : columnStride
     operand.k_stride = side == .a ? columnStride : rowStride
+    if inFixedPoint, let weights = try FixedPointWeights.make(operand, .b, outputs: columns, channels: rows, pool: pool) {
+      try self.init(weights)
+      return
+    }
     try self.init(
       side, positions: side == .a ? rows : columns, k: side == .a ? columns : rows, operand: operand, table: table,
       pool: pool)
@@ -117,13 +128,24 @@ public final class PackedMatrix: @unchecked Sendable {
       table: IntegerGemm.kernels(), pool: pool)
   }
 
+  /// Of fewer inputs rounding takes too much of the time.
+  private static let leastFixedPointK = 32
+
+  /// A right operand of integers with scales.
+  init(_ weights: FixedPointWeights) throws {
+    side = .b
+    (positions, k, table, fixedPoint) = (weights.outputs, weights.channels, weights.table, weights)
+    (sparse, ticket, isTicketTransposed, blockK) = (nil, nil, false, 0)
+    memory = try AlignedMemory(bytes: 0)
+  }
+
   /// A right operand of sparse weights.
   init(_ sparse: SparseWeights, table: UnsafePointer<swk_gemm_table>) throws {
     side = .b
     (positions, k) = (sparse.rows, sparse.k)
     self.table = table
     self.sparse = sparse
-    (ticket, isTicketTransposed) = (nil, false)
+    (ticket, isTicketTransposed, fixedPoint) = (nil, false, nil)
     blockK = 0
     memory = try AlignedMemory(bytes: 0)
   }
@@ -136,7 +158,7 @@ public final class PackedMatrix: @unchecked Sendable {
     }
     side = .b
     (positions, k) = transposed ? (weights.rows, weights.columns) : (weights.columns, weights.rows)
-    (self.ticket, isTicketTransposed) = (weights, !transposed)
+    (self.ticket, isTicketTransposed, fixedPoint) = (weights, !transposed, nil)
     table = kernels
     sparse = nil
     blockK = 0
@@ -161,7 +183,7 @@ public final class PackedMatrix: @unchecked Sendable {
     self.k = k
     self.table = table
     sparse = nil
-    (ticket, isTicketTransposed) = (nil, false)
+    (ticket, isTicketTransposed, fixedPoint) = (nil, false, nil)
     let blockK = swk_gemm_block_k(units, table.pointee.kc)
     self.blockK = blockK
     memory = try AlignedMemory(bytes: swk_gemm_packed_count(positions, units, width) * size)
@@ -183,7 +205,9 @@ public final class PackedMatrix: @unchecked Sendable {
   func panels(
     for side: Side, positions: Int, k: Int, table: UnsafePointer<swk_gemm_table>
   ) throws -> UnsafeRawPointer {
-    guard self.side == side, self.positions == positions, self.k == k, self.table == table, sparse == nil, ticket == nil else {
+    guard self.side == side, self.positions == positions, self.k == k, self.table == table, sparse == nil, ticket == nil,
+      fixedPoint == nil
+    else {
       throw SwiftletError.invalid("a packed matrix doesn't fit the product")
     }
     return UnsafeRawPointer(memory.start)

@@ -187,11 +187,24 @@ public final class ContainerImage {
   /// The model's bytes, with external data from the image too. Refining leaves tensors alone that it has read.
   public func modelSource() -> ModelSource {
     var detached: [String: [DetachedElements]] = [:]
-    for (t, buffer) in zip(container.tensors, elements) {
+    for (tensor, t) in container.tensors.enumerated() {
+      let buffer = isApproximate(tensor) ? Self.approximation(elements[tensor]) : elements[tensor]
       detached[container.files[t.file].name, default: []].append(DetachedElements(range: t.range, elements: buffer))
     }
     let external = Dictionary(uniqueKeysWithValues: zip(container.files, files).dropFirst().map { ($0.name, $1) })
     return ModelSource(bytes: files[0], detached: detached) { external[$0] }
+  }
+
+  /// Weights of which so few planes have come are taken for approximate.
+  private static let approximatePlanes = 8
+  private func isApproximate(_ tensor: Int) -> Bool {
+    let encoding = container.tensors[tensor].encoding
+    return encoding.planes != nil && planes(of: tensor) <= min(Self.approximatePlanes, encoding.planeCount - 1)
+  }
+  private static func approximation(_ buffer: Buffer) -> Buffer {
+    Buffer(borrowing: buffer.base, byteCount: buffer.byteCount, isMapped: buffer.isMapped, isApproximate: true) {
+      withExtendedLifetime(buffer) {}
+    }
   }
 
   private struct TensorSegment: Hashable {

@@ -30,7 +30,7 @@ extension Program {
   private static let comparedBytes = 1 << 16
 
   private static func isSame(_ a: Tensor, _ b: Tensor) -> Bool {
-    guard a.type == b.type, a.shape == b.shape else { return false }
+    guard a.type == b.type, a.shape == b.shape, a.buffer.isApproximate == b.buffer.isApproximate else { return false }
     if a.type == .string { return a.strings == b.strings }
     return a.data == b.data || (a.byteCount <= comparedBytes && memcmp(a.data, b.data, a.byteCount) == 0)
   }

@@ -11,24 +11,28 @@ public final class Buffer: @unchecked Sendable {
   public let owner: Allocator?
   /// Whether the bytes are a private mapping of a file, whose pages can be read again.
   public let isMapped: Bool
+  /// Whether the elements stand for others that they are close to: weights of which only few bits have come.
+  public let isApproximate: Bool
   private let release: (() -> Void)?
 
   /// Over memory of somebody else; `release` is called when the buffer is no longer used.
   public convenience init(
     borrowing base: UnsafeMutableRawPointer, byteCount: Int, isTransient: Bool = false, isMapped: Bool = false,
-    release: (() -> Void)? = nil
+    isApproximate: Bool = false, release: (() -> Void)? = nil
   ) {
-    self.init(base, byteCount, isTransient: isTransient, isMapped: isMapped, owner: nil, release)
+    self.init(
+      base, byteCount, isTransient: isTransient, isMapped: isMapped, isApproximate: isApproximate, owner: nil, release)
   }
   fileprivate init(
-    _ base: UnsafeMutableRawPointer, _ byteCount: Int, isTransient: Bool, isMapped: Bool = false, owner: Allocator?,
-    _ release: (() -> Void)?
+    _ base: UnsafeMutableRawPointer, _ byteCount: Int, isTransient: Bool, isMapped: Bool = false, isApproximate: Bool = false,
+    owner: Allocator?, _ release: (() -> Void)?
   ) {
     self.base = base
     self.byteCount = byteCount
     self.isTransient = isTransient
     self.owner = owner
     self.isMapped = isMapped
+    self.isApproximate = isApproximate
     self.release = release
   }
   deinit { release?() }
@@ -37,7 +41,7 @@ public final class Buffer: @unchecked Sendable {
   public func slice(offset: Int, byteCount: Int) -> Buffer {
     Buffer(
       borrowing: base + offset, byteCount: byteCount, isTransient: isTransient, isMapped: isMapped,
-      release: { withExtendedLifetime(self) {} })
+      isApproximate: isApproximate, release: { withExtendedLifetime(self) {} })
   }
   public static let empty = Buffer(borrowing: UnsafeMutableRawPointer(bitPattern: 64)!, byteCount: 0)
 }

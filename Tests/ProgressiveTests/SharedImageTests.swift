@@ -55,6 +55,25 @@ private let folders: [String?] = [nil, "/tmp"]
     #expect(try weights(#require(source)) == exact && before != exact)
   }
 
+  @Test func weightsOfFewPlanesAreApproximate() throws {
+    let model = sampleModel()
+    let packed = try pack(model)
+    var known: Set<Bool> = []
+    for count in stride(from: packed.count / 4, through: packed.count, by: packed.count / 16) {
+      let receiver = ContainerReceiver()
+      let chunks = try packed[..<count].withUnsafeBytes { try receiver.append($0, at: 0) }
+      let image = try ContainerImage(#require(receiver.container))
+      try image.take(chunks, from: receiver)
+      let source = image.modelSource()
+      for (tensor, t) in image.container.tensors.enumerated() {
+        let isApproximate = try source.elements(at: t.range).isApproximate
+        #expect(isApproximate == (image.planes(of: tensor) <= 8))
+        known.insert(isApproximate)
+      }
+    }
+    #expect(known == [true, false])
+  }
+
   @Test func tensorsThatShareBytesWithDetachedOnesArePutTogether() throws {
     let file = try buffer(Array(0..<100))
     let source = ModelSource(

@@ -6,5 +6,6 @@
 SWK_LEVEL_BEGIN
 #include "igemm.inc"
 #include "matmul.inc"
+#include "pairs.inc"
 SWK_LEVEL_END
 #endif

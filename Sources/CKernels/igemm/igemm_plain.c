@@ -5,4 +5,5 @@
 SWK_LEVEL_BEGIN
 #include "igemm.inc"
 #include "matmul.inc"
+#include "pairs.inc"
 SWK_LEVEL_END

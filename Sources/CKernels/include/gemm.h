@@ -54,6 +54,8 @@ typedef struct {
   swk_activation activation;
   double p0, p1;
   bool residual_last;
+  const float *row_scales, *column_scales;  ///< integer kernels: if row_scales isn't NULL, the sums become floats, times
+                                            ///< these (column_scales may be NULL), and are finished as such
 } swk_epilogue;
 
 typedef struct {

@@ -135,7 +135,8 @@ enum Conv {
   ) throws -> PackedConvolution<S> {
     defer { w.forget() }
     guard let scale = try r.optionalInput(4)?.doubles() else {
-      return try PackedConvolution(w.data, source: w.type.packedSource(), geometry: geometry, pool: r.pool)
+      return try PackedConvolution(
+        w.data, source: w.type.packedSource(), geometry: geometry, isApproximate: w.buffer.isApproximate, pool: r.pool)
     }
     try checkShape(scale.count == geometry.outputChannels, "\(scale.count) factors for \(geometry.outputChannels) channels")
     let wide = try r.widened(w), scaled = try r.temporary(wide.type, wide.shape)
@@ -145,6 +146,8 @@ enum Conv {
       let factor = S(s)
       for i in 0..<each { to[i] = from[i] * factor }
     }
-    return try withExtendedLifetime(scaled) { try PackedConvolution(scaled.data, geometry: geometry, pool: r.pool) }
+    return try withExtendedLifetime(scaled) {
+      try PackedConvolution(scaled.data, geometry: geometry, isApproximate: w.buffer.isApproximate, pool: r.pool)
+    }
   }
 }

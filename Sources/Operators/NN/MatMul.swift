@@ -178,7 +178,7 @@ struct Operands {
     return try PackedMatrix(
       .b, rows: form.transposed ? columns : rows, columns: form.transposed ? rows : columns, data: b.data,
       source: b.type.packedSource(), rowStride: form.transposed ? 1 : columns, columnStride: form.transposed ? columns : 1,
-      positions: a.count / max(1, form.transposed ? columns : rows), pool: pool)
+      positions: a.count / max(1, form.transposed ? columns : rows), isApproximate: b.buffer.isApproximate, pool: pool)
   }
 
   /// c (contiguous) = epilogue(a b). The epilogue's residual, if it has the result's rows, is moved along with the batch.
