@@ -598,6 +598,12 @@ SWL_API swl_status swl_stream_append(swl_stream *stream, uint64_t offset, const 
  * 1.0. */
 SWL_API swl_status swl_stream_read(swl_stream *stream, int descriptor, size_t most, size_t *count, swl_error **error);
 
+/* Says that no more bytes come. `swiftlet pack` leaves a model of some hundred bytes as it is, an ONNX file without
+ * external data: a stream takes that too, in order, and has it whole, as its only generation, after this call (or when
+ * swl_stream_read is at the descriptor's end). For a container it only checks. SWL_NOT_A_MODEL: bytes are missing. Since
+ * 1.0. */
+SWL_API swl_status swl_stream_end(swl_stream *stream, swl_error **error);
+
 /* What a stream has. Since 1.0. */
 typedef struct swl_stream_info {
   size_t struct_size;           /* sizeof(swl_stream_info) */

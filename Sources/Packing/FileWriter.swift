@@ -9,6 +9,16 @@ struct FileWriter {
 
   init(_ descriptor: Int32) { self.descriptor = descriptor }
 
+  /// Makes `bytes` all that a file holds.
+  static func replace(_ descriptor: Int32, by bytes: UnsafeRawBufferPointer) throws {
+    guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
+      throw SwiftletError(.io, "can't be written: \(String(cString: strerror(errno)))")
+    }
+    var writer = FileWriter(descriptor)
+    _ = try writer.append(bytes)
+    try writer.flush()
+  }
+
   /// - Returns: where the bytes begin.
   mutating func append(_ bytes: [UInt8]) throws -> Int { try bytes.withUnsafeBytes { try append($0) } }
   mutating func append(_ bytes: UnsafeRawBufferPointer) throws -> Int {

@@ -87,6 +87,11 @@ public struct PackSource {
     return counts.reduce(64) { $1 > 0 ? $0 + 2 + Double($1) * log2(n / Double($1)) / 8 : $0 }
   }
 
+  /// Whether a stream takes the model as it is too: one file, with the first byte that tells it from a container.
+  var canBePlain: Bool {
+    files.count == 1 && files[0].bytes.byteCount > 0 && files[0].part(0..<1).first == Container.firstByteOfModels
+  }
+
   public func address(of piece: Piece) -> UnsafeMutableRawPointer { files[piece.file].bytes.base + piece.range.lowerBound }
 
   /// What belongs to no piece, cut into segments: parts of files.

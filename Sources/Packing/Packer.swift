@@ -9,6 +9,8 @@ public final class Packer {
   public struct Result {
     public let originalBytes: Int
     public let packedBytes: Int
+    /// Whether the model is left as it is, because a container would be larger by more than a hundredth.
+    public let isPlain: Bool
     public let planeTensors: Int
     /// Bytes after which every tensor has its first step.
     public let usableBytes: Int
@@ -58,9 +60,12 @@ public final class Packer {
     let steps = order.steps(tensors, gains: gains)
     var container = ContainerWriter(source, rest, tensors, steps)
     try container.write(to: output, scratch: scratch)
+    let originalBytes = source.files.reduce(0) { $0 + $1.bytes.byteCount }
+    let isPlain = source.canBePlain && container.byteCount - originalBytes > originalBytes / 100
+    if isPlain { try FileWriter.replace(output, by: source.files[0].part(0..<originalBytes)) }
     let curve = Self.curve(tensors, steps, gains, size: container.byteCount)
     return Result(
-      originalBytes: source.files.reduce(0) { $0 + $1.bytes.byteCount }, packedBytes: container.byteCount,
+      originalBytes: originalBytes, packedBytes: isPlain ? originalBytes : container.byteCount, isPlain: isPlain,
       planeTensors: source.pieces.count { $0.isInPlanes },
       usableBytes: curve[(steps.lastIndex { $0.step == 0 } ?? -1) + 1].bytes, curve: curve)
   }

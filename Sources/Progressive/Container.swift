@@ -41,6 +41,9 @@ public struct Container: Sendable {
     public let checksum: UInt32
   }
 
+  /// The first byte of an ONNX model (the tag of its ir_version), which a container doesn't have.
+  public static let firstByteOfModels: UInt8 = 0x08
+
   public let byteCount: Int
   public let files: [File]
   public let tensors: [Entry]

@@ -7,7 +7,7 @@ import Progressive
 import Tensors
 
 /// A model that arrives as a progressive container. Bytes are appended from any thread, in any order once the first 32 have
-/// come; a thread of the stream's own refines the weights and makes a generation of the model from time to time. Sessions
+/// come, or as an ONNX model as it is, in order; a thread of the stream's own refines the weights and makes a generation of the model from time to time. Sessions
 /// of its model take the newest generation at each run, and keep it to the end of that run.
 public final class ModelStream: @unchecked Sendable {
   public enum State: Int32, Sendable {
@@ -39,12 +39,13 @@ public final class ModelStream: @unchecked Sendable {
   /// A new generation is made when at least this part of the container is new.
   private static let generationPart = 16
   /// A generation refines tensors of at most this part of the files, or of this many bytes: those are in memory twice.
-  private static let changedPart = 8
-  private static let changedBytes = 8 << 20
+  private static let changedPart = 24
+  private static let changedBytes = 4 << 20
   /// Senders that wait do so while more than this part of the container hasn't been used.
   private static let waitingPart = 16
 
   private let limits: ModelLimits
+  private let byteLimit: Int
   private let folder: String?
   private let receiver: ContainerReceiver
   private let monitor = Monitor()
@@ -52,6 +53,9 @@ public final class ModelStream: @unchecked Sendable {
   // Guarded by the monitor.
   private var arrived: [Int] = []
   private var next = 0
+  /// Not nil: what comes is no container.
+  private var plain: PlainModel?
+  private var hasEnded = false
   private var now = Status()
   private var failure: SwiftletError?
   private var current: Model?
@@ -72,6 +76,7 @@ public final class ModelStream: @unchecked Sendable {
     self.folder = folder
     var receiving = ContainerReceiver.Limits()
     receiving.bytes = min(receiving.bytes, limits.memory)
+    byteLimit = receiving.bytes
     receiver = ContainerReceiver(limits: receiving)
   }
 
@@ -113,6 +118,15 @@ public final class ModelStream: @unchecked Sendable {
       guard !isStopped else { throw SwiftletError(.invalidArgument, "the stream is closed") }
       let at = offset ?? next
       next = try Checked.add(at, bytes.count)
+      if plain != nil || at == 0 && receiver.receivedByteCount == 0 && PlainModel.begins(bytes) {
+        guard !hasEnded else { throw SwiftletError(.invalidArgument, "the model's end has been told") }
+        var model = plain ?? PlainModel()
+        plain = nil
+        defer { plain = model }
+        try model.append(bytes, at: at, limit: byteLimit)
+        now.receivedByteCount = model.byteCount
+        return now
+      }
       defer {
         now.receivedByteCount = receiver.receivedByteCount
         now.byteCount = receiver.header?.containerLength ?? 0
@@ -123,6 +137,28 @@ public final class ModelStream: @unchecked Sendable {
         monitor.signal()
       }
       return now
+    }
+  }
+
+  /// Whether what comes is a model as it is, which needs `end`.
+  public var isPlain: Bool { monitor.locked { plain != nil } }
+
+  /// Says that no more bytes come. A model that came as it is becomes a generation then.
+  /// - Throws: if bytes of a container are missing.
+  public func end() throws {
+    try monitor.locked {
+      if let failure { throw failure }
+      guard !isStopped else { throw SwiftletError(.invalidArgument, "the stream is closed") }
+      guard let plain else {
+        guard now.byteCount > 0, now.receivedByteCount == now.byteCount else {
+          throw SwiftletError(
+            .parse, "the container has ended after \(now.receivedByteCount) of \(now.byteCount > 0 ? "\(now.byteCount)" : "more") bytes")
+        }
+        return
+      }
+      now.byteCount = plain.byteCount
+      hasEnded = true
+      try start()
     }
   }
 
@@ -175,6 +211,9 @@ public final class ModelStream: @unchecked Sendable {
     // Of this thread alone: inference comes first.
     setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
     do {
+      if let plain = monitor.locked({ plain }) {
+        try makeGeneration(ModelSource(bytes: plain.bytes), of: plain.byteCount, isComplete: true)
+      }
       while let chunks = nextChunks() {
         guard let container = receiver.container else { continue }
         let image = try self.image ?? ContainerImage(container, isShared: true, folder: folder)
@@ -265,9 +304,20 @@ public final class ModelStream: @unchecked Sendable {
 
   private func makeGeneration(_ image: ContainerImage, of received: Int) throws {
     if image.isComplete { try image.verify() }
+    let tensors = image.container.tensors.indices.map {
+      TensorStatus(
+        name: image.container.tensors[$0].name, planes: image.planes(of: $0),
+        planeCount: image.container.tensors[$0].encoding.planeCount)
+    }
+    try makeGeneration(image.modelSource(), of: received, isComplete: image.isComplete, tensors)
+  }
+
+  private func makeGeneration(
+    _ source: ModelSource, of received: Int, isComplete: Bool, _ tensors: [TensorStatus] = []
+  ) throws {
     let previous = current?.newest
     let next = try Generation(
-      source: image.modelSource(), limits: limits, cancellation: cancellation, number: (previous?.number ?? 0) + 1,
+      source: source, limits: limits, cancellation: cancellation, number: (previous?.number ?? 0) + 1,
       previous: previous)
     if let types = current?.lastInputTypes {
       let environment = RunEnvironment(
@@ -281,13 +331,9 @@ public final class ModelStream: @unchecked Sendable {
       current = model
       now.generation = next.number
       // The last chunks may have come while they were being refined.
-      now.generationByteCount = image.isComplete ? now.receivedByteCount : received
-      now.state = image.isComplete ? .complete : .usable
-      tensors = image.container.tensors.indices.map {
-        TensorStatus(
-          name: image.container.tensors[$0].name, planes: image.planes(of: $0),
-          planeCount: image.container.tensors[$0].encoding.planeCount)
-      }
+      now.generationByteCount = isComplete ? now.receivedByteCount : received
+      now.state = isComplete ? .complete : .usable
+      self.tensors = tensors
       monitor.signal()
       return (now, self.observer)
     }

@@ -70,10 +70,22 @@ final class StreamObject: HandleObject {
     // A descriptor that doesn't block has nothing for now.
     if n < 0, errno == EAGAIN { return }
     guard n >= 0 else { throw SwiftletError(.io, "the descriptor can't be read: \(String(cString: strerror(errno)))") }
-    guard n > 0 else { throw SwiftletError(.io, "the descriptor's bytes have ended") }
+    guard n > 0 else {
+      if s.stream.isPlain { try s.stream.end() }
+      throw SwiftletError(.io, "the descriptor's bytes have ended")
+    }
     try s.stream.append(UnsafeRawBufferPointer(start: buffer.base, count: n))
     s.stream.waitForRoom()
     count.pointee = n
+  }
+}
+
+@c @implementation public func swl_stream_end(
+  _ stream: OpaquePointer!, _ error: UnsafeMutablePointer<OpaquePointer?>!
+) -> swl_status {
+  status(error) {
+    let s: StreamObject = try required(stream, "stream")
+    try s.stream.end()
   }
 }
 

@@ -32,6 +32,7 @@ final class Download {
   func run(into sink: StreamSink) throws {
     var throttle = Throttle(rate)
     try persist { sink.wanted.lowerBound } attempt: { [self] in
+      sink.restart()
       if !sink.isEmpty { try sink.resume(header: header(), of: url) }
       guard !sink.isComplete else { return true }
       do {
@@ -40,6 +41,7 @@ final class Download {
           throttle.pause(after: bytes.count)
           return try sink.append(bytes, at: offset)
         }
+        try sink.end()
       } catch var e as SwiftletError where e.code == .parse && !sink.isContainer {
         e.code = .invalidArgument
         throw e

@@ -13,7 +13,8 @@ struct Pack: ParsableCommand {
     discussion: """
       The container has the graph first, then the weights bit plane by bit plane, entropy-coded, those first that matter \
       most to the outputs. Every beginning of it is a usable model, the whole is the original, byte for byte, external data \
-      included. docs/progressive-format.md specifies it.
+      included. docs/progressive-format.md specifies it. A model that this would make larger by more than a hundredth \
+      (one of some kilobytes) is left as it is.
 
       EXAMPLES
         swiftlet pack model.onnx -o model.swl
@@ -71,6 +72,12 @@ struct Unpack: ParsableCommand {
   @OptionGroup var part: PartOption
 
   func run() throws {
+    let source = try ModelSource(path: container)
+    let all = UnsafeRawBufferPointer(start: source.bytes.base, count: source.bytes.byteCount)
+    if !Container.begins(all) {
+      _ = try part.model(container)
+      return try Self.write(all, to: output)
+    }
     let image = try part.read(container)
     let slash = output.lastIndex(of: "/")
     let folder = slash.map { String(output[...$0]) } ?? ""
@@ -80,10 +87,14 @@ struct Unpack: ParsableCommand {
       }
       let path = file.name.isEmpty ? output : folder + file.name
       if !file.name.isEmpty, let end = path.lastIndex(of: "/") { try ValueFiles.makeFolder(String(path[..<end])) }
-      let out = try OutputFile(path)
-      try out.write(UnsafeRawBufferPointer(start: bytes.base, count: bytes.byteCount))
-      try out.keep()
+      try Self.write(UnsafeRawBufferPointer(start: bytes.base, count: bytes.byteCount), to: path)
     }
+  }
+
+  private static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
+    let out = try OutputFile(path)
+    try out.write(bytes)
+    try out.keep()
   }
 
   private static func staysInside(_ name: String) -> Bool {
@@ -102,7 +113,8 @@ struct PartOption: ParsableArguments {
     if bytes != nil, fraction != nil { throw ValidationError("--bytes and --fraction exclude each other.") }
   }
 
-  var isGiven: Bool { bytes != nil || fraction != nil }
+  private var isGiven: Bool { bytes != nil || fraction != nil }
+  private func taken(of all: Int) -> Int { bytes.map { min($0, all) } ?? fraction.map { Int(Double(all) * $0) } ?? all }
 
   /// The model at `path`: an ONNX file, or as much of a container as is wished.
   func model(_ path: String) throws -> Model {
@@ -110,7 +122,9 @@ struct PartOption: ParsableArguments {
     if Container.begins(UnsafeRawBufferPointer(start: source.bytes.base, count: source.bytes.byteCount)) {
       return try Model(source: read(path).modelSource())
     }
-    guard !isGiven else { throw SwiftletError(.invalidArgument, "--bytes and --fraction are for progressive models (swiftlet pack)") }
+    guard taken(of: source.bytes.byteCount) == source.bytes.byteCount else {
+      throw SwiftletError(.invalidArgument, "'\(path)' is no container (swiftlet pack): it is usable as a whole only")
+    }
     return try Model(source: source)
   }
 
@@ -118,7 +132,7 @@ struct PartOption: ParsableArguments {
   func read(_ path: String) throws -> ContainerImage {
     let source = try ModelSource(path: path)
     let all = source.bytes.byteCount
-    let wanted = bytes.map { min($0, all) } ?? fraction.map { Int(Double(all) * $0) } ?? all
+    let wanted = taken(of: all)
     let pool = try ThreadPool(width: Int(sws_processor_count()))
     let image = try ContainerImage.read(source.bytes.slice(offset: 0, byteCount: wanted), pool: pool)
     guard image.hasGraph else { throw SwiftletError(.parse, "'\(path)': the graph is not in its first \(wanted) bytes") }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Progressive
 import Swiftlet
 
 /// Where fetched bytes go: the stream, and a cache file that holds what has come whenever the process ends. Bytes that
@@ -66,7 +67,9 @@ final class StreamSink {
     let end = min(offset + bytes.count, wanted.upperBound)
     if start == wanted.lowerBound, start < end {
       let fresh = UnsafeRawBufferPointer(rebasing: bytes[(start - offset)..<(end - offset)])
-      try keep(fresh, at: start)
+      // A model that isn't a container is small, and comes anew after a cut.
+      let isPlain = stream.isPlain || start == 0 && fresh.first == Container.firstByteOfModels
+      if !isPlain { try keep(fresh, at: start) }
       try take(fresh, at: start)
     }
     return !wanted.isEmpty && wanted.lowerBound >= offset + bytes.count
@@ -86,10 +89,21 @@ final class StreamSink {
     if header.count < Self.headerByteCount { header += bytes.prefix(Self.headerByteCount - header.count) }
     defer {
       let total = stream.status.byteCount
-      wanted = stream.missing.map { $0.first ?? total..<total } ?? header.count..<Int.max
+      wanted = stream.missing.map { $0.first ?? total..<total } ?? (stream.isPlain ? stream.status.receivedByteCount : header.count)..<Int.max
     }
     try stream.append(bytes, at: offset)
     stream.waitForRoom()
+  }
+
+  /// Forgets what has come of a model that isn't a container: its parts can't be told from another's.
+  func restart() {
+    guard stream.isPlain, !isComplete else { return }
+    (header, wanted) = ([], 0..<Int.max)
+  }
+
+  /// Says that the source has given all that it has.
+  func end() throws {
+    if stream.isPlain { try stream.end() }
   }
 
   /// Whether the whole container is there.

@@ -9,7 +9,7 @@ struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a progressive model while it arrives, and watch the answers get better.",
     discussion: """
-      The container comes from a URL (libcurl; continued after a cut, tried again with ever longer pauses), a file, or \
+      The packed model comes from a URL (libcurl; continued after a cut, tried again with ever longer pauses), a file, or \
       standard input (-). As soon as it can be used the model runs, and again with each generation; the last one is exact. \
       Any server of static files will do (tested: nginx, python3 -m http.server); one that doesn't understand ranges \
       sends everything again after a cut.
@@ -132,7 +132,7 @@ struct Watch: ParsableCommand {
       let n = read(descriptor, &buffer, buffer.count)
       if n < 0, errno == EINTR { continue }
       guard n >= 0 else { throw SwiftletError(.io, "'\(source)': \(String(cString: strerror(errno)))") }
-      if n == 0 { return }
+      if n == 0 { return try sink.end() }
       try buffer[..<n].withUnsafeBytes { _ = try sink.append($0, at: total) }
       total += n
       throttle.pause(after: n)

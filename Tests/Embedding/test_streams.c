@@ -118,6 +118,33 @@ static void a_whole_container_is_opened_like_a_model(void) {
   swl_model_free(model);
 }
 
+static void a_model_that_is_no_container_is_whole_at_its_end(void) {
+  static unsigned char bytes[ROOM];
+  swl_stream *stream = NULL;
+  swl_model *model = NULL;
+  size_t size = 0, count = 0;
+  FILE *file = fopen("../Progressive/vector.onnx", "rb");
+  if (file == NULL) SKIP("run from its own folder");
+  size = fread(bytes, 1, ROOM, file);
+  EXPECT(SWL_OK, swl_stream_create(NULL, &stream, &error));
+  EXPECT(SWL_NOT_A_MODEL, swl_stream_end(stream, &error));
+  EXPECT(SWL_OK, swl_stream_append(stream, SWL_STREAM_NEXT, bytes, size / 2, &error));
+  EXPECT(SWL_INVALID_ARGUMENT, swl_stream_append(stream, size - 1, bytes + size - 1, 1, &error));
+  EXPECT(SWL_OK, swl_stream_append(stream, size / 2, bytes + size / 2, size - size / 2, &error));
+  CHECK(info_of(stream).state == SWL_STREAM_NEED_MORE && info_of(stream).total == 0);
+  EXPECT(SWL_OK, swl_stream_end(stream, &error));
+  EXPECT(SWL_OK, swl_stream_wait(stream, SWL_STREAM_COMPLETE, 1, soon(), &error));
+  CHECK(info_of(stream).total == size && info_of(stream).generation == 1);
+  swl_stream_free(stream);
+  /* A descriptor's end is the model's. */
+  rewind(file);
+  EXPECT(SWL_OK, swl_stream_create(NULL, &stream, &error));
+  while (swl_stream_read(stream, fileno(file), 700, &count, &error) == SWL_OK) {}
+  EXPECT(SWL_OK, swl_stream_wait(stream, SWL_STREAM_COMPLETE, 1, soon(), &error));
+  EXPECT(SWL_OK, swl_stream_model(stream, &model, &error));
+  fclose(file), swl_model_free(model), swl_stream_free(stream);
+}
+
 static void damage_is_told_and_can_be_repaired(void) {
   swl_stream *stream = NULL;
   NEED_CONTAINER;
@@ -195,6 +222,7 @@ const test stream_tests[] = {
     {"a session follows its stream", a_session_follows_its_stream},
     {"weights can stand in a folder", weights_can_stand_in_a_folder},
     {"a whole container is opened like a model", a_whole_container_is_opened_like_a_model},
+    {"a model that is no container is whole at its end", a_model_that_is_no_container_is_whole_at_its_end},
     {"damage is told and can be repaired", damage_is_told_and_can_be_repaired},
     {"streams: calls that are wrong", calls_that_are_wrong},
     {"a pipe is read", a_pipe_is_read},

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """An independent decoder of progressive models (docs/progressive-format.md): standard library only, plain and slow.
 
-decoder.py FILE OUT            writes the files of a container (cut short or not) to the folder OUT, as far as they are known
+decoder.py FILE OUT            writes the files of a container (cut short or not) to the folder OUT, as far as they are known;
+                               a file that is a model already is copied
 """
 import os
 import struct
@@ -252,7 +253,12 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     with open(sys.argv[1], "rb") as f:
-        container = Container(f.read())
+        data = f.read()
+    if data[:1] == b"\x08":
+        with open(os.path.join(sys.argv[2], "model.onnx"), "wb") as f:
+            f.write(data)
+        return
+    container = Container(data)
     files = container.decode()
     for (name, _, checksum), data in zip(container.files, files):
         if len(container.data) == container.length and crc32c(data) != checksum:

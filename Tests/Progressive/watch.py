@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+from memory import model
 from servers import Faulty, Nginx, Plain
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -127,6 +128,25 @@ def plain(w):
         assert "404" in w.refused(server.url("other.swl"))
 
 
+def small(w):
+    """a model that is too small for a container"""
+    path, packed, x = (os.path.join(w.served, name) for name in ("small.onnx", "small.swl", "x.npy"))
+    with open(path, "wb") as f:
+        f.write(model(b""))
+    subprocess.run([w.tool, "pack", path, "-o", packed], check=True, stdout=subprocess.DEVNULL)
+    assert contents(packed) == contents(path)
+    npy(x, [1, 2, 3, 4], (4,))
+    with Plain(w.served) as server, open(packed, "rb") as pipe:
+        for source, stdin in [(server.url("small.swl"), None), (packed, None), ("-", pipe)]:
+            command = [w.tool, "watch", source, "--in", f"x={x}", *(["--cache", w.cache] if stdin is None and source != packed else [])]
+            done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0 and "-1 -2 -3 -4" in done.stdout and done.stdout.rstrip().endswith("exact"), done
+    with open(packed, "wb") as f:
+        f.write(contents(path)[:40])
+    done = subprocess.run([w.tool, "watch", packed, "--in", f"x={x}"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done
+
+
 def cut(w):
     """nginx, slow, cut off and back again"""
     with Nginx(w.served, w.folder, rate="60k") as server:
@@ -197,7 +217,7 @@ def killed(w):
 
 
 def main():
-    tests = [faults, plain, cut, late, changed, killed]
+    tests = [faults, plain, small, cut, late, changed, killed]
     parser = argparse.ArgumentParser()
     parser.add_argument("tool"), parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--only", choices=[t.__name__ for t in tests])

@@ -46,6 +46,43 @@ private func soon() -> UInt64 { sws_now() + 20_000_000_000 }
     #expect(stream.tensorStatus.allSatisfy { $0.planes == $0.planeCount })
   }
 
+  @Test func aModelThatIsNoContainerIsWholeAtItsEnd() throws {
+    let model = sampleModel()
+    let exact = try outputs(Session(Model(source: ModelSource(bytes: buffer(model)))))
+    let stream = ModelStream()
+    defer { stream.close() }
+    try append(model[..<1000], to: stream)
+    #expect(stream.isPlain && stream.missing == nil)
+    #expect(throws: SwiftletError.self) { try append(model[2000...], to: stream) }
+    try append(model[..<10], to: stream)  // anew
+    for start in Swift.stride(from: 10, to: model.count, by: 777) {
+      try append(model[start..<min(start + 777, model.count)], to: stream)
+    }
+    #expect(stream.status.state == .needMore && stream.status.receivedByteCount == model.count)
+    try stream.end()
+    let last = try stream.wait(until: soon()) { $0.state == .complete }
+    #expect(last.byteCount == model.count && last.generation == 1 && last.generationByteCount == model.count)
+    #expect(try outputs(Session(stream.model())) == exact)
+    #expect(throws: SwiftletError.self) { try append(model[..<10], to: stream) }
+  }
+
+  @Test func aContainerThatEndsEarlyIsTold() throws {
+    let packed = try pack(sampleModel())
+    let stream = ModelStream()
+    defer { stream.close() }
+    #expect(throws: SwiftletError.self) { try stream.end() }
+    try append(packed[..<(packed.count - 1)], to: stream)
+    #expect(throws: SwiftletError.self) { try stream.end() }
+    try append(packed[(packed.count - 1)...], to: stream)
+    try stream.end()
+    // A model that is cut short fails where it is read.
+    let cut = ModelStream()
+    defer { cut.close() }
+    try append(sampleModel()[..<5000], to: cut)
+    try cut.end()
+    #expect(throws: SwiftletError.self) { try cut.wait(until: soon()) { $0.state == .complete } }
+  }
+
   @Test func runsAndAppendsInSeveralThreadsAgreeOnGenerations() throws {
     let model = sampleModel(seed: 5)
     let packed = try pack(model)
