@@ -31,6 +31,9 @@ final class FixedPointWeights: @unchecked Sendable {
   private static let weightMosts: [Float] = [2047, 1023]
   private static let leastInputMost: Float = 2047
 
+  /// Whether a product is faster in all kernels: with fewer weights rounding inputs and scaling sums take too much of it.
+  static func suits(depth: Int, outputs: Int) -> Bool { depth >= 64 && outputs >= 32 }
+
   /// - Parameter weights: floats as the float kernels take them; k = tap * channels + channel.
   /// - Parameter side: of the product.
   /// - Returns: nil if inputs had to be too coarse, or if there is a weight that isn't finite.

@@ -99,10 +99,9 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
     memory = try AlignedMemory(bytes: 0)
   }
 
-  /// Of fewer channels rounding takes too much of the time.
   private static func suitsFixedPoint(_ g: ConvolutionGeometry, _ table: UnsafePointer<swk_gemm_table>) -> Bool {
-    Scalar.self == Float.self && g.groups == 1 && g.inputChannels >= 16 && g.outputChannels >= 16
-      && best(g, table) == .gemm
+    Scalar.self == Float.self && g.groups == 1 && best(g, table) == .gemm
+      && FixedPointWeights.suits(depth: g.depth, outputs: g.outputChannels)
   }
 
   /// Weights of a group in the kernels' order: k = tap * channels + channel.

@@ -79,7 +79,8 @@ public final class PackedMatrix: @unchecked Sendable {
     _ side: Side, rows: Int, columns: Int, data: UnsafeRawPointer, source: Source, rowStride: Int, columnStride: Int,
     positions: Int = 64, isApproximate: Bool = false, pool: ThreadPool? = nil
   ) throws {
-    let inFixedPoint = isApproximate && side == .b && source != .double && rows >= Self.leastFixedPointK
+    let inFixedPoint = isApproximate && side == .b && source != .double
+      && FixedPointWeights.suits(depth: rows, outputs: columns)
     if side == .b {
       let weights = SparseSource(
         data: data, type: source, rows: columns, k: rows, rowStride: columnStride, kStride: rowStride)
@@ -127,9 +128,6 @@ public final class PackedMatrix: @unchecked Sendable {
       side, positions: side == .a ? rows : columns, k: side == .a ? columns : rows, operand: operand,
       table: IntegerGemm.kernels(), pool: pool)
   }
-
-  /// Of fewer inputs rounding takes too much of the time.
-  private static let leastFixedPointK = 32
 
   /// A right operand of integers with scales.
   init(_ weights: FixedPointWeights) throws {

@@ -108,7 +108,7 @@ import Testing
     var r = Generator(seed: 11)
     for _ in 0..<30 {
       let (kernel, stride, pad) = r.pick([([1, 1], 1, 0), ([1, 1], 2, 0), ([3, 3], 2, 1), ([3, 2], 1, 1), ([5, 1], 1, 0)])
-      let (channels, outputs, batch) = (r.pick([16, 17, 40]), r.pick([16, 33]), r.pick([1, 2]))
+      let (channels, outputs, batch) = (r.pick([16, 17, 80]), r.pick([32, 45]), r.pick([1, 2]))
       let input = [r.pick([9, 14]), r.pick([8, 23])]
       let output = (0..<2).map { (input[$0] + 2 * pad - kernel[$0]) / stride + 1 }
       let geometry = try ConvolutionGeometry(
@@ -132,7 +132,7 @@ import Testing
       let close = try run(rounded)
       #expect(zip(exact, close).allSatisfy { abs($0 - $1) < 0.02 }, "\(geometry)")
       let isStraight = try PackedConvolution<Float>(w, geometry: geometry, winograd: false).algorithm == .gemm
-      #expect((rounded.fixedPoint != nil) == isStraight)
+      #expect((rounded.fixedPoint != nil) == (isStraight && geometry.depth >= 64))
     }
   }
 }
