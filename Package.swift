@@ -73,7 +73,7 @@ var targets: [Target] = [
     path: "Sources/swiftlet", swiftSettings: fast),
   // Tests
   .target(name: "TestSupport", dependencies: ["Swiftlet"], path: "Tests/Support"),
-  .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+  .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CSystem"]),
   .testTarget(name: "ONNXTests", dependencies: ["ONNX", "Swiftlet", "TestSupport"]),
   .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
   .testTarget(name: "OperatorsTests", dependencies: ["Operators", "Swiftlet"]),

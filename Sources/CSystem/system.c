@@ -111,6 +111,10 @@ void sws_trim(void) {
   malloc_trim(0);
 #endif
 }
+#if !defined(__has_feature)
+#define __has_feature(x) 0
+#endif
+int sws_is_sanitized(void) { return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer); }
 void sws_unmap(const void *address, size_t length) { munmap((void *)address, length); }
 void sws_close(int fd) { close(fd); }
 void sws_forget(const void *address, size_t length) {

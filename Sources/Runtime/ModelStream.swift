@@ -260,6 +260,7 @@ public final class ModelStream: @unchecked Sendable {
     while !isLast, waitForLastRuns() {
       let begun = Self.processorTime
       // The weights that the generation before had packed are free now, but not yet given back.
+      Allocator.system.trim()
       sws_trim()
       isLast = try image.refine(upTo: most, from: receiver)
       if isLast { monitor.locked { now.refinedByteCount = received } }

@@ -49,7 +49,10 @@ public final class Session: @unchecked Sendable {
     busy.initialize(to: 0)
     if model.newest.number > 0 { model.follow(self) }
   }
-  deinit { busy.deallocate() }
+  deinit {
+    busy.deallocate()
+    environment.allocator.trim()
+  }
 
   /// Makes the run that is going on end with an error soon; from any thread. A run that begins later isn't affected.
   public func cancel() { environment.cancellation.cancel() }

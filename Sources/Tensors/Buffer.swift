@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// Bytes that a tensor stands on. Freed when the last tensor over them is gone.
@@ -55,6 +56,12 @@ public final class Allocator: @unchecked Sendable {
   public static let alignment = 64
   /// Kernels may read (never write) up to this many bytes past a buffer's end.
   public static let padding = 64
+  /// Freed blocks of at least this many bytes are kept for the next allocation of just as many: the first touch of a
+  /// fresh page costs more than most operators do to it.
+  public static let reusedFrom = 1 << 20
+  /// No more than this many bytes are kept, and never so many that they and those in use are more than were in use at
+  /// one time: neither the limit nor the peak is any different for them. A host's own memory is never kept.
+  public static let keptLimit = 64 << 20
 
   private let allocateHook: Allocate?
   private let freeHook: Free?
@@ -62,18 +69,37 @@ public final class Allocator: @unchecked Sendable {
   private let lock = Lock()
   private var current = 0
   private var highest = 0
+  /// The oldest first.
+  private var kept: [(base: UnsafeMutableRawPointer, byteCount: Int)] = []
+  private var keptBytes = 0
+  private let keeps: Bool
 
   /// - Parameter limit: bytes that may be in use at the same time.
   public init(limit: Int = .max, allocate: Allocate? = nil, free: Free? = nil) {
     self.limit = limit
     self.allocateHook = allocate
     self.freeHook = free
+    // A sanitizer finds uses of freed memory only if it is freed.
+    keeps = allocate == nil && free == nil && sws_is_sanitized() == 0
   }
+  deinit { for block in kept { free(block.base) } }
 
   public static let system = Allocator()
 
   public var used: Int { lock.locked { current } }
   public var peak: Int { lock.locked { highest } }
+  /// Bytes of freed blocks that wait for their next use.
+  public var waiting: Int { lock.locked { keptBytes } }
+  /// Gives freed blocks back to the system.
+  public func trim() { lock.locked { keep(atMost: 0) } }
+  /// The caller holds the lock.
+  private func keep(atMost most: Int) {
+    while keptBytes > most {
+      let oldest = kept.removeFirst()
+      keptBytes -= oldest.byteCount
+      free(oldest.base)
+    }
+  }
 
   /// Where the kernel leaves it to programs, large memory comes in huge pages: a fresh page costs a fault, and packing
   /// the weights of a model is made of little else. Only whole pages, so that no more becomes resident than is used.
@@ -92,25 +118,43 @@ public final class Allocator: @unchecked Sendable {
     guard byteCount >= 0 else { throw SwiftletError(.internal, "negative allocation") }
     if byteCount == 0 { return .empty }
     let padded = try Checked.add(byteCount, Self.padding)
-    try lock.locked {
+    let reused: UnsafeMutableRawPointer? = try lock.locked {
       let total = try Checked.add(current, byteCount)
       if total > limit {
         throw SwiftletError(.limit, "memory limit of \(limit) bytes: \(current) in use, \(byteCount) more asked for")
       }
       current = total
       highest = max(highest, total)
+      guard let i = kept.lastIndex(where: { $0.byteCount == byteCount }) else {
+        keep(atMost: highest - current)
+        return nil
+      }
+      keptBytes -= byteCount
+      return kept.remove(at: i).base
     }
-    var p: UnsafeMutableRawPointer?
-    if let allocateHook {
-      p = allocateHook(padded, Self.alignment)
-    } else {
-      p = Self.allocateFromSystem(padded)
-    }
-    guard let p else {
+    guard let p = reused ?? fresh(padded) else {
       lock.locked { current -= byteCount }
       throw SwiftletError(.outOfMemory, "no memory for \(byteCount) bytes")
     }
-    return Buffer(p, byteCount, isTransient: false, owner: self) { [self] in
+    return Buffer(p, byteCount, isTransient: false, owner: self) { [self] in release(p, byteCount, padded) }
+  }
+
+  private func fresh(_ padded: Int) -> UnsafeMutableRawPointer? {
+    if let allocateHook { return allocateHook(padded, Self.alignment) }
+    if let p = Self.allocateFromSystem(padded) { return p }
+    trim()
+    return Self.allocateFromSystem(padded)
+  }
+
+  private func release(_ p: UnsafeMutableRawPointer, _ byteCount: Int, _ padded: Int) {
+    if keeps, byteCount >= Self.reusedFrom, byteCount <= Self.keptLimit {
+      lock.locked {
+        current -= byteCount
+        kept.append((p, byteCount))
+        keptBytes += byteCount
+        keep(atMost: Self.keptLimit)
+      }
+    } else {
       if let freeHook { freeHook(p, padded) } else { free(p) }
       lock.locked { current -= byteCount }
     }

@@ -1,3 +1,5 @@
+import CSystem
+import Glibc
 import Tensors
 import Testing
 
@@ -70,6 +72,47 @@ import Testing
     #expect(a.used == 0)
     #expect(a.peak == 800)
     #expect(throws: Never.self) { try a.allocate(1000) }
+  }
+  @Test func largeMemoryIsUsedAgain() throws {
+    let a = Allocator(), size = Allocator.reusedFrom
+    let first = try a.allocate(size).base
+    if sws_is_sanitized() != 0 { return }
+    #expect(a.waiting == size)
+    #expect(a.used == 0)
+    #expect(try a.allocate(size).base == first)
+    #expect(try a.allocate(size + 1).byteCount == size + 1)
+    a.trim()
+    #expect(a.waiting == 0)
+    _ = try a.allocate(size - 1)
+    _ = try a.allocate(Allocator.keptLimit + 1)
+    #expect(a.waiting == 0)
+  }
+  @Test func waitingMemoryRaisesNeitherTheLimitNorThePeak() throws {
+    let size = Allocator.reusedFrom, a = Allocator(limit: 3 * size)
+    do {
+      let two = [try a.allocate(size), try a.allocate(size)]
+      withExtendedLifetime(two) {}
+    }
+    #expect(a.waiting <= 2 * size)
+    let third = try a.allocate(size + 1)
+    #expect(a.waiting + a.used <= a.peak)
+    #expect(a.peak == 2 * size)
+    #expect(throws: Never.self) { try a.allocate(2 * size - 1) }
+    #expect(a.peak == 3 * size)
+    withExtendedLifetime(third) {}
+  }
+  @Test func noMoreThanTheBoundWaits() throws {
+    let a = Allocator(), size = Allocator.keptLimit / 2
+    do {
+      let three = try (0..<3).map { _ in try a.allocate(size) }
+      withExtendedLifetime(three) {}
+    }
+    #expect(a.waiting <= Allocator.keptLimit)
+  }
+  @Test func aHostsMemoryIsFreedAtOnce() throws {
+    let a = Allocator(allocate: { n, _ in malloc(n) }, free: { p, _ in free(p) })
+    _ = try a.allocate(Allocator.reusedFrom)
+    #expect(a.waiting == 0)
   }
   @Test func aFailingHostAllocatorIsAnError() {
     let a = Allocator(allocate: { _, _ in nil }, free: { _, _ in })

@@ -26,6 +26,8 @@ int sws_map_over(void *address, size_t length, int fd, size_t offset);
 void sws_discard(void *address, size_t length);
 /// Gives memory back that malloc holds but nobody uses.
 void sws_trim(void);
+/// Whether a sanitizer watches the memory.
+int sws_is_sanitized(void);
 /// Tells the kernel that pages wholly inside the range are not needed for now (they can be read again from the file).
 void sws_forget(const void *address, size_t length);
 /// Monotonic clock in nanoseconds.
