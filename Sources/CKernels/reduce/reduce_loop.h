@@ -3,40 +3,57 @@
 #define SWK_REDUCE_LOOP_H
 #define SWK_INLINE static inline __attribute__((always_inline))
 
-#define SWK_REDUCE_RUN(NAME, T, W, START, MAP, JOIN)                                                                      \
-  SWK_INLINE T SWK_NAME(NAME##_map)(T x, T s) { (void)s; return (T)(MAP); }                                            \
-  SWK_INLINE T SWK_NAME(NAME##_join)(T a, T b) { return (T)(JOIN); }                                                   \
-  SWK_INLINE W SWK_NAME(NAME##_total)(W a, W b) { return (W)(JOIN); }                                                  \
-  SWK_INLINE T SWK_NAME(NAME##_run)(const T *restrict x, size_t n, T s, T before) {                                    \
-    enum { LANES = 128 / sizeof(T), BLOCK = LANES * 64 };                                                             \
+// LANES sums (products, extremes) side by side, in blocks whose results are joined: one order at all levels, since the
+// bits of a sum depend on it. All lanes are joined in one step, which keeps them in registers. TWICE: an element may be
+// joined a second time, so that the last lanes may overlap those before.
+#define SWK_REDUCE_RUN(NAME, T, W, START, MAP, JOIN, LANE_BYTES, TWICE)                                               \
+  SWK_INLINE T SWK_NAME(NAME##_map)(T x, T s) { (void)s; return (T)(MAP); }                                           \
+  SWK_INLINE T SWK_NAME(NAME##_join)(T a, T b) { return (T)(JOIN); }                                                  \
+  SWK_INLINE W SWK_NAME(NAME##_total)(W a, W b) { return (W)(JOIN); }                                                 \
+  SWK_INLINE T SWK_NAME(NAME##_run)(const T *restrict x, size_t n, T s, T before) {                                   \
+    enum { LANES = LANE_BYTES / sizeof(T), BLOCK = LANES * 64, VECTORS = LANE_BYTES / SWK_VECTOR_BYTES };             \
     W total = before;                                                                                                 \
     size_t i = 0;                                                                                                     \
-    while (n - i >= LANES) {                                                                                          \
-      T lane[LANES];                                                                                                  \
+    for (;;) {                                                                                                        \
+      if (n - i < LANES) {                                                                                            \
+        if (!TWICE || n < LANES || n - i < LANES / 4) break;                                                          \
+        i = n - LANES;                                                                                                \
+      }                                                                                                               \
+      _Alignas(64) T lane[LANES];                                                                                     \
       for (int k = 0; k < LANES; k++) lane[k] = START;                                                                \
       const size_t end = n - i < BLOCK ? i + (n - i) / LANES * LANES : i + BLOCK;                                     \
       for (; i < end; i += LANES)                                                                                     \
-        _Pragma("clang loop vectorize(enable) interleave_count(4) unroll(disable)") for (int k = 0; k < LANES; k++)   \
-          lane[k] = SWK_NAME(NAME##_join)(lane[k], SWK_NAME(NAME##_map)(x[i + (size_t)k], s));                         \
+        _Pragma("clang loop vectorize(enable) interleave_count(VECTORS) unroll(disable)")                             \
+        for (int k = 0; k < LANES; k++)                                                                               \
+          lane[k] = SWK_NAME(NAME##_join)(lane[k], SWK_NAME(NAME##_map)(x[i + (size_t)k], s));                        \
       for (int w = LANES / 2; w > 0; w /= 2)                                                                          \
-        _Pragma("clang loop unroll(disable)") for (int k = 0; k < w; k++) lane[k] = SWK_NAME(NAME##_join)(lane[k], lane[k + w]);                             \
+        _Pragma("clang loop unroll(disable)")                                                                         \
+        for (int k = 0; k < w; k++) lane[k] = SWK_NAME(NAME##_join)(lane[k], lane[k + w]);                            \
       total = SWK_NAME(NAME##_total)(total, lane[0]);                                                                 \
     }                                                                                                                 \
-    for (; i < n; i++) total = SWK_NAME(NAME##_total)(total, SWK_NAME(NAME##_map)(x[i], s));                           \
+    for (; i < n; i++) total = SWK_NAME(NAME##_total)(total, SWK_NAME(NAME##_map)(x[i], s));                          \
     return (T)total;                                                                                                  \
   }
 
 #define SWK_REDUCE(NAME, T, W, START, MAP, JOIN)                                                                      \
-  SWK_REDUCE_RUN(NAME, T, W, START, MAP, JOIN)                                                                        \
+  SWK_REDUCE_RUN(NAME, T, W, START, MAP, JOIN, 128, 0)                                                                \
+  SWK_REDUCTIONS(NAME, T, START)
+// Order doesn't matter to extremes: a comparison takes longer than a sum, so more of them at a time.
+#define SWK_EXTREME_BYTES (SWK_VECTOR_BYTES < 64 ? 128 : 256)
+#define SWK_EXTREME(NAME, T, START, JOIN)                                                                             \
+  SWK_REDUCE_RUN(NAME, T, T, START, x, JOIN, SWK_EXTREME_BYTES, 1)                                                   \
+  SWK_REDUCTIONS(NAME, T, START)
+
+#define SWK_REDUCTIONS(NAME, T, START)                                                                                \
   static void SWK_NAME(NAME##_runs)(const void *x, size_t rows, ptrdiff_t row, size_t n, const void *shift,            \
                                     void *acc) {                                                                      \
     const T *px = x, *ps = shift;                                                                                     \
     T *pa = acc;                                                                                                      \
-    for (size_t r = 0; r < rows; r++, px += row) pa[r] = SWK_NAME(NAME##_run)(px, n, ps ? ps[r] : 0, pa[r]);            \
+    for (size_t r = 0; r < rows; r++, px += row) pa[r] = SWK_NAME(NAME##_run)(px, n, ps ? ps[r] : 0, pa[r]);          \
   }                                                                                                                   \
   static void SWK_NAME(NAME##_columns)(const void *x, size_t rows, ptrdiff_t row, size_t n, const void *shift,         \
                                        void *acc) {                                                                   \
-    enum { WIDTH = 1024 / sizeof(T), DEPTH = 64 };                                                                    \
+    enum { WIDTH = 8192 / sizeof(T), DEPTH = 64 };                                                                    \
     const T *ps = shift;                                                                                              \
     T *pa = acc, part[WIDTH], s[WIDTH];                                                                               \
     for (size_t c = 0; c < n; c += WIDTH) {                                                                           \

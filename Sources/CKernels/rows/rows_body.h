@@ -2,10 +2,10 @@
 #include "../reduce/reduce_loop.h"
 #define SWK_VECTORISE _Pragma("clang loop vectorize(assume_safety)")
 
-SWK_REDUCE_RUN(rows_sum, T, double, 0, x, a + b)
-SWK_REDUCE_RUN(rows_sum_square, T, double, 0, (x - s) * (x - s), a + b)
-SWK_REDUCE_RUN(rows_sum_exp, T, double, 0, EXP(x - s), a + b)
-SWK_REDUCE_RUN(rows_max, T, T, -INFINITY, x, ((a > b) | (a != a)) ? a : b)
+SWK_REDUCE_RUN(rows_sum, T, double, 0, x, a + b, 128, 0)
+SWK_REDUCE_RUN(rows_sum_square, T, double, 0, (x - s) * (x - s), a + b, 128, 0)
+SWK_REDUCE_RUN(rows_sum_exp, T, double, 0, EXP(x - s), a + b, 128, 0)
+SWK_REDUCE_RUN(rows_max, T, T, -INFINITY, x, ((a > b) | (a != a)) ? a : b, SWK_EXTREME_BYTES, 1)
 
 static void SWK_NAME(rows_softmax_runs)(const void *x, size_t rows, size_t n, swk_softmax_form form, const double *sink,
                                         void *out) {

@@ -108,6 +108,50 @@ private func reduce<T: BitwiseCopyable>(
     #expect(Swift.abs(Double(column) * 4 - want) < want * 1e-4)
   }
 
+  /// The order in which a run is summed is a part of the result: 32 sums side by side over 64 steps, joined by halves,
+  /// then block by block in double.
+  @Test(arguments: levels) func sumsHaveTheSameBitsAtEveryLevel(level: swk_level) throws {
+    func sum(_ x: [Float]) -> Float {
+      var total = 0.0, rest = x[...]
+      while rest.count >= 32 {
+        var lanes = [Float](repeating: 0, count: 32)
+        for _ in 0..<min(64, rest.count / 32) {
+          for k in 0..<32 { lanes[k] += rest[rest.startIndex + k] }
+          rest = rest.dropFirst(32)
+        }
+        for width in [16, 8, 4, 2, 1] { for k in 0..<width { lanes[k] += lanes[k + width] } }
+        total += Double(lanes[0])
+      }
+      return Float(rest.reduce(total) { $0 + Double($1) })
+    }
+    var generator = Generator(seed: 22)
+    for n in [1, 31, 32, 33, 63, 64, 100, 500, 2047, 2048, 2049, 2080, 4096, 5000, 9000] {
+      let x = generator.floats(3 * n)
+      let rows = try reduce(.sum, .float, x, [3, n], [1], Float(0), level: level)
+      for r in 0..<3 { #expect(same(rows[r], sum(Array(x[r * n..<(r + 1) * n]))), "\(n)") }
+      // Columns: from top to bottom, 64 rows at a time.
+      let columns = try reduce(.sum, .float, x, [n, 3], [0], Float(0), level: level)
+      for c in 0..<3 {
+        let blocks = stride(from: 0, to: n, by: 64).map { r0 in
+          (r0..<min(n, r0 + 64)).reduce(Float(0)) { $0 + x[$1 * 3 + c] }
+        }
+        #expect(same(columns[c], blocks.reduce(0, +)), "\(n)")
+      }
+    }
+  }
+
+  @Test(arguments: levels) func extremesOfEveryLength(level: swk_level) throws {
+    var generator = Generator(seed: 23)
+    for n in Array(1...300) + [511, 512, 513, 4095, 4096, 4200] {
+      var x = generator.floats(n)
+      #expect(try reduce(.max, .float, x, [n], [0], 0, level: level) == [x.max() ?? 0])
+      #expect(try reduce(.min, .float, x, [n], [0], 0, level: level) == [x.min() ?? 0])
+      x[Int(generator.next() >> 33) % n] = .nan
+      #expect(try reduce(.max, .float, x, [n], [0], 0, level: level)[0].isNaN)
+      #expect(try reduce(.min, .float, x, [n], [0], 0, level: level)[0].isNaN)
+    }
+  }
+
   @Test func threadsAgree() throws {
     let pool = try ThreadPool(width: 2)
     var generator = Generator(seed: 5)
@@ -164,5 +208,30 @@ private func reduce<T: BitwiseCopyable>(
       try Reduction.cumulate(.float, [1, 2, 3, 4, 5, 6] as [Float], [3, 2], axis: 0, exclusive: false, reverse: false, to: $0)
     }
     #expect(columns == [1, 2, 4, 6, 9, 12])
+  }
+
+  @Test func cumulationsOfManyShapes() throws {
+    var generator = Generator(seed: 24)
+    for (outer, n, inner) in [(1, 40, 1), (9, 37, 1), (17, 16, 1), (8, 1, 1), (2, 5, 7), (3, 33, 130), (1, 1, 5)] {
+      let x = generator.floats(outer * n * inner)
+      for (exclusive, reverse) in [(false, false), (true, false), (false, true), (true, true)] {
+        var want = x
+        for o in 0..<outer {
+          for k in 0..<inner {
+            var sum: Float = 0
+            for step in 0..<n {
+              let at = (o * n + (reverse ? n - 1 - step : step)) * inner + k, before = sum
+              sum += x[at]
+              want[at] = exclusive ? before : sum
+            }
+          }
+        }
+        let got: [Float] = try output(x.count, of: 0) {
+          try Reduction.cumulate(
+            .float, x, [outer, n, inner], axis: 1, exclusive: exclusive, reverse: reverse, to: $0)
+        }
+        #expect(got == want, "\(outer), \(n), \(inner)")
+      }
+    }
   }
 }
