@@ -4,23 +4,23 @@
 SWK_DECLARE_LEVELS(const swk_quantize_table, swk_quantize, )
 
 swk_quantize_fn swk_quantize_get(swk_level level, swk_element_type type) {
-  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT2(level, swk_quantize).quantize[type] : NULL;
+  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT3(level, swk_quantize).quantize[type] : NULL;
 }
 
 swk_dequantize_fn swk_dequantize_get(swk_level level, swk_element_type type) {
-  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT2(level, swk_quantize).dequantize[type] : NULL;
+  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT3(level, swk_quantize).dequantize[type] : NULL;
 }
 
 void swk_range_f32(swk_level level, const float *x, size_t n, float *low, float *high) {
-  SWK_SELECT2(level, swk_quantize).range(x, n, low, high);
+  SWK_SELECT3(level, swk_quantize).range(x, n, low, high);
 }
 
 swk_quantized_binary_fn swk_quantized_add_get(swk_level level, swk_element_type type) {
-  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT2(level, swk_quantize).add[type] : NULL;
+  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT3(level, swk_quantize).add[type] : NULL;
 }
 
 swk_quantized_binary_fn swk_quantized_multiply_get(swk_level level, swk_element_type type) {
-  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT2(level, swk_quantize).multiply[type] : NULL;
+  return (unsigned)type < SWK_TYPE_COUNT ? SWK_SELECT3(level, swk_quantize).multiply[type] : NULL;
 }
 
 void swk_lookup_plain(const uint8_t *x, uint8_t *y, size_t n, const uint8_t *table);

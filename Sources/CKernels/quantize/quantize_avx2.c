@@ -3,6 +3,7 @@
 #include "table.h"
 #if defined(__x86_64__)
 SWK_LEVEL_BEGIN
+#include "round.inc"
 #include "arithmetic.inc"
 #include "quantize.inc"
 SWK_LEVEL_END
