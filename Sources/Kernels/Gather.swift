@@ -7,19 +7,29 @@ public enum Gather {
   public static func checkedIndices(_ indices: UnsafeRawPointer, _ type: ElementType, _ count: Int, limit: Int) throws
     -> [Int64]
   {
-    func read<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) throws -> [Int64] {
-      try (0..<count).map {
-        let raw = Int64(indices.loadUnaligned(fromByteOffset: $0 &* MemoryLayout<T>.size, as: T.self))
-        guard raw >= -limit, raw < limit else {
-          throw SwiftletError(.runtime, "index \(raw) is out of range for an axis of \(limit)")
-        }
-        return raw < 0 ? raw + Int64(limit) : raw
-      }
+    try [Int64](unsafeUninitializedCapacity: count) { checked, filled in
+      if let out = checked.baseAddress { try check(indices, type, 0..<count, limit: limit, to: out) }
+      filled = count
     }
-    switch type {
-    case .int64: return try read(Int64.self)
-    case .int32: return try read(Int32.self)
-    default: throw SwiftletError(.type, "indices of type \(type.name)")
+  }
+
+  /// The same for some of the indices.
+  private static func check(
+    _ indices: UnsafeRawPointer, _ type: ElementType, _ range: Range<Int>, limit: Int,
+    to out: UnsafeMutablePointer<Int64>, level: swk_level = .best
+  ) throws {
+    let isWide = type == .int64
+    guard isWide || type == .int32 else { throw SwiftletError(.type, "indices of type \(type.name)") }
+    let size = isWide ? 8 : 4
+    if swk_indices_get(level)(indices + range.lowerBound &* size, isWide, range.count, Int64(limit), out) { return }
+    for i in range {
+      let raw =
+        isWide
+        ? indices.loadUnaligned(fromByteOffset: i &* 8, as: Int64.self)
+        : Int64(indices.loadUnaligned(fromByteOffset: i &* 4, as: Int32.self))
+      if raw < -limit || raw >= limit {
+        throw SwiftletError(.runtime, "index \(raw) is out of range for an axis of \(limit)")
+      }
     }
   }
 
@@ -41,6 +51,7 @@ public enum Gather {
           throw SwiftletError(.unsupported, "elements of \(elementSize) bytes")
         }
         for o in 0..<outer {
+          touch(x + o &* length &* row, length &* row, for: index.count)
           kernels.pointee.gather(
             out + o &* index.count &* row, x + o &* length &* row, base, 1, 0, index.count)
         }
@@ -57,57 +68,64 @@ public enum Gather {
     }
   }
 
-  /// GatherElements: `out[i…] = x[i… with indices[i…] along axis]`; `out` and the indices have `indicesShape`, which
-  /// nowhere but along `axis` exceeds `shape`.
+  /// A row of which many elements are read in any order comes into the cache in its own order first, if it stays there.
+  private static func touch(_ row: UnsafeRawPointer, _ byteCount: Int, for count: Int) {
+    if byteCount <= 128 << 10, count >= byteCount / 64 { swk_touch(row, byteCount) }
+  }
+
+  /// GatherElements: `out[i…] = x[i… with indices[i…] along axis]`; `out` and the indices (int32 or int64, as they stand
+  /// in a tensor) have `indicesShape`, which nowhere but along `axis` exceeds `shape`.
   public static func elements(
-    _ x: UnsafeRawPointer, _ shape: [Int], axis: Int, indices: [Int64], _ indicesShape: [Int],
-    to out: UnsafeMutableRawPointer, elementSize: Int, level: swk_level = .best
-  ) throws {
-    try eachRow(shape, axis: axis, indices: indices, indicesShape, elementSize, level) { kernels, base, index, at, step in
-      kernels.gather(out + at &* elementSize, x + base &* elementSize, index, step.axis, step.other, step.n)
-    }
-  }
-
-  /// ScatterElements without a reduction: `x[i… with indices[i…] along axis] = updates[i…]`, in place; later ones win.
-  public static func scatterElements(
-    _ x: UnsafeMutableRawPointer, _ shape: [Int], axis: Int, indices: [Int64], _ indicesShape: [Int],
-    updates: UnsafeRawPointer, elementSize: Int, level: swk_level = .best
-  ) throws {
-    try eachRow(shape, axis: axis, indices: indices, indicesShape, elementSize, level) { kernels, base, index, at, step in
-      kernels.scatter(x + base &* elementSize, updates + at &* elementSize, index, step.axis, step.other, step.n)
-    }
-  }
-
-  /// For each row of the indices' last axis: the offset of its base in the data, the row's indices, its offset, and the
-  /// strides with which an index and a position within the row move in the data.
-  private static func eachRow(
-    _ shape: [Int], axis: Int, indices: [Int64], _ indicesShape: [Int], _ elementSize: Int, _ level: swk_level,
-    _ body: (
-      _ kernels: swk_movement, _ base: Int, _ index: UnsafePointer<Int64>, _ at: Int,
-      _ step: (axis: Int, other: Int, n: Int)
-    ) -> Void
+    _ x: UnsafeRawPointer, _ shape: [Int], axis: Int, indices: UnsafeRawPointer, _ type: ElementType,
+    _ indicesShape: [Int], to out: UnsafeMutableRawPointer, elementSize: Int, level: swk_level = .best
   ) throws {
     guard let kernels = swk_movement_get(level, elementSize) else {
       throw SwiftletError(.unsupported, "elements of \(elementSize) bytes")
     }
-    let rank = shape.count
-    guard indicesShape.count == rank, axis < rank, try Checked.count(indicesShape) == indices.count,
+    try eachStretch(shape, axis: axis, indices: indices, type, indicesShape) { base, index, at, step in
+      let from = x + base &* elementSize
+      if step.other == 0 { touch(from, shape[axis] &* elementSize, for: step.n) }
+      kernels.pointee.gather(out + at &* elementSize, from, index, step.axis, step.other, step.n)
+    }
+  }
+
+  /// For stretches of the rows of the indices' last axis: the offset of their base in the data, their indices, checked,
+  /// their offset in the indices, and the strides with which an index and a position within the row move in the data.
+  static func eachStretch(
+    _ shape: [Int], axis: Int, indices: UnsafeRawPointer, _ type: ElementType, _ indicesShape: [Int],
+    _ body: (
+      _ base: Int, _ index: UnsafePointer<Int64>, _ at: Int, _ step: (axis: Int, other: Int, n: Int)
+    ) -> Void
+  ) throws {
+    let rank = shape.count, count = try Checked.count(indicesShape)
+    guard indicesShape.count == rank, axis < rank,
       (0..<rank).allSatisfy({ $0 == axis || indicesShape[$0] <= shape[$0] })
     else { throw SwiftletError(.shape, "indices of shape \(indicesShape) for data of shape \(shape), axis \(axis)") }
-    if indices.isEmpty { return }
-    let strides = Broadcast.strides(of: shape), n = indicesShape[rank - 1]
-    let step = (axis: strides[axis], other: axis == rank - 1 ? 0 : 1, n: n)
-    var position = [Int](repeating: 0, count: rank)
-    indices.withUnsafeBufferPointer { buffer in
-      guard let index = buffer.baseAddress else { return }
-      for row in 0..<indices.count / n {
-        var base = 0
-        for k in 0..<rank - 1 where k != axis { base &+= position[k] &* strides[k] }
-        body(kernels.pointee, base, index + row * n, row * n, step)
+    if count == 0 { return }
+    let strides = Broadcast.strides(of: shape), n = indicesShape[rank - 1], other = axis == rank - 1 ? 0 : 1
+    var position = [Int](repeating: 0, count: rank), base = 0
+    // Few enough at a time to stay in the cache between their check and their use.
+    try withUnsafeTemporaryAllocation(of: Int64.self, capacity: min(count, 1024)) { block in
+      guard let checked = block.baseAddress else { return }
+      var at = 0, checkedEnd = 0, checkedStart = 0, column = 0
+      while at < count {
+        if at == checkedEnd {
+          checkedStart = at
+          checkedEnd = min(count, at + block.count)
+          try check(indices, type, checkedStart..<checkedEnd, limit: shape[axis], to: checked)
+        }
+        let stretch = min(n - column, checkedEnd - at)
+        body(base &+ column &* other, checked + (at - checkedStart), at, (axis: strides[axis], other: other, n: stretch))
+        at += stretch
+        column += stretch
+        if column < n { continue }
+        column = 0
         var k = rank - 2
         while k >= 0 {
           position[k] += 1
+          if k != axis { base &+= strides[k] }
           if position[k] < indicesShape[k] { break }
+          if k != axis { base &-= position[k] &* strides[k] }
           position[k] = 0
           k -= 1
         }

@@ -95,6 +95,32 @@ public enum Unary {
       }
     }
   }
+
+  /// `out[r, i] = op(x[r, i] + bias[i])` for i < n, a piece at a time, so that the sums don't leave the cache. float or
+  /// double; `out` may be `x`.
+  public static func apply(
+    _ op: UnaryOperator, _ type: ElementType, _ x: UnsafeRawPointer, rows: Int, plus bias: UnsafeRawPointer, _ n: Int,
+    to out: UnsafeMutableRawPointer, _ parameters: UnaryParameters = .init(), pool: ThreadPool? = nil,
+    level: swk_level = .best
+  ) throws {
+    guard let f = swk_unary_get(level, swk_unary_op(op.rawValue), type.swk),
+      let add = swk_binary_get(level, SWK_OP_ADD, type.swk), !op.isPredicate, type == .float || type == .double
+    else { throw Binary.unsupported("\(op)", type) }
+    let size = type.bits / 8, piece = 4096, count = rows &* n
+    if count == 0 { return }
+    Parallel.ranges(rows, bytes: count &* size &* 2 &* op.weight, pool: pool) { start, end in
+      var raw = parameters.raw
+      let most = max(1, piece / n)
+      for r in stride(from: start, to: end, by: most) {
+        for i in stride(from: 0, to: n, by: piece) {
+          let m = min(most, end - r), width = min(piece, n - i), at = (r &* n &+ i) &* size
+          var shape = swk_binary_shape(rows: m, n: width, a_row: n, b_row: 0, a_step: 1, b_step: 1)
+          _ = add(x + at, bias + i &* size, out + at, &shape)
+          f(out + at, out + at, m &* width, &raw)
+        }
+      }
+    }
+  }
 }
 
 extension UnaryOperator {

@@ -172,6 +172,23 @@ import Testing
     Self.refused("ArgMax", [x], ["axis": .int(5)])
     Self.refused("Flatten", [x], ["axis": .int(3)])
   }
+  /// What a type can't do is said when the model is loaded.
+  @Test func typesThatAModeLacksAreRefusedBeforeTheRun() throws {
+    let words = ValueType.tensor(.string, SymbolicShape([1, 1, 2, 2])), at = ValueType.tensor(.int64, SymbolicShape([1, 1, 2, 2]))
+    for mode in ["linear", "cubic"] {
+      let e = #expect(throws: SwiftletError.self) {
+        try NodeRunner.infer("Resize", [words], ["mode": .string(mode)])
+      }
+      #expect(e?.code == .unsupported && e?.message.contains("string") == true)
+    }
+    #expect(throws: Never.self) { try NodeRunner.infer("Resize", [words], ["mode": .string("nearest")]) }
+    for (op, type) in [("ScatterElements", words), ("ScatterND", .tensor(.complex64, SymbolicShape([1, 1, 2, 2])))] {
+      let e = #expect(throws: SwiftletError.self) {
+        try NodeRunner.infer(op, [type, at, type], ["reduction": .string("max")])
+      }
+      #expect(e?.code == .unsupported && e?.message.contains("'max'") == true)
+    }
+  }
   @Test func indicesMustBeInRange() throws {
     let x = try Self.floats(2, 3)
     Self.refused("Gather", [x, try Tensor(ints: [2])], saying: "2")

@@ -14,6 +14,7 @@
 #include "nbits.h"
 #include "pool.h"
 #include "movement.h"
+#include "order.h"
 #include "reduce.h"
 #include "resample.h"
 #include "quantize.h"

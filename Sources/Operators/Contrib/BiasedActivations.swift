@@ -30,9 +30,10 @@ enum BiasedActivations {
             return try Unary.apply(op, x.type, x.data, to: y.data, x.count, parameters, pool: r.pool)
           }
           let wide = x.type.isHalf ? try r.scratchTensor(.float, x.shape) : y
-          let a = try r.widened(x), b = try r.widened(bias)
-          try Binary.apply(.add, wide.type, a.data, a.shape, b.data, b.shape, to: wide.data, wide.shape, pool: r.pool)
-          try Unary.apply(op, wide.type, wide.data, to: wide.data, wide.count, parameters, pool: r.pool)
+          let n = bias.count, rows = n == 0 ? 0 : x.count / n
+          try Unary.apply(
+            op, wide.type, r.widened(x).data, rows: rows, plus: r.widened(bias).data, n, to: wide.data, parameters,
+            pool: r.pool)
           if wide.type != y.type { try Cast.apply(.float, wide.data, to: y.type, y.data, y.count, pool: r.pool) }
         }
       })

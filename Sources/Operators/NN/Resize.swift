@@ -55,6 +55,9 @@ enum Resize {
   }
 
   @Sendable private static func infer(_ c: InferenceContext) throws {
+    if let type = c.elementType(0), type == .string || type.isComplex, try c.string("mode") != "nearest" {
+      throw SwiftletError(.unsupported, "\(type.name) other than to the nearest element")
+    }
     guard let x = c.shape(0) else { return c.set(0, c.elementType(0), nil) }
     let axes = try axes(c, rank: x.count)
     var shape = x
@@ -144,8 +147,6 @@ enum Resize {
       switch x.type {
       case .float: try interpolate(x, y, maps, form, Float.self, r)
       case .double: try interpolate(x, y, maps, form, Double.self, r)
-      case .string, .complex64, .complex128:
-        throw SwiftletError(.unsupported, "Resize of \(x.type.name) other than to the nearest element")
       default: try converted(x, y, maps, form, r)
       }
     }

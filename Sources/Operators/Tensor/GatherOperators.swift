@@ -48,9 +48,9 @@ enum GatherOperators {
         let x = try r.input(0)
         let at = try r.input(1)
         let axis = try Checked.axis(axis, rank: x.rank)
-        let indices = try Gather.checkedIndices(at.data, at.type, at.count, limit: x.shape[axis])
         try Movement.run(r, [x], at.shape) { from, to, size in
-          try Gather.elements(from[0], x.shape, axis: axis, indices: indices, at.shape, to: to, elementSize: size)
+          try Gather.elements(
+            from[0], x.shape, axis: axis, indices: at.data, at.type, at.shape, to: to, elementSize: size)
         }
       }
     })

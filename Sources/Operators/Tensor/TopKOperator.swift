@@ -42,7 +42,7 @@ enum TopKOperator {
           shape[axis] = k
           let indices = try r.output(1, .int64, shape)
           let inner = try Checked.count(Array(x.shape[(axis + 1)...]))
-          let source = try OrderedKeys.readable(x), flip: Int64 = largest ? 0 : -1
+          let source = try OrderedKeys.readable(x), order = try SortKeys(source.type)
           let p = indices.pointer(Int64.self)
           if k > 0 {
             r.pool.parallel(over: x.count / n, grain: max(1, (1 << 14) / n)) { lines in
@@ -52,16 +52,16 @@ enum TopKOperator {
                 guard let base = keys.baseAddress else { return }
                 for line in lines {
                   let (o, i) = (line / inner, line % inner)
-                  OrderedKeys.fill(source, from: o * n * inner + i, step: inner, n, flip: flip, to: base)
-                  heap.select(base, n)
+                  order.fill(source.data, from: o * n * inner + i, step: inner, n, reversed: !largest, to: base)
+                  heap.select(base, n, order)
                   for (j, found) in heap.entries.enumerated() { p[(o * k + j) * inner + i] = Int64(found.index) }
                 }
               }
             }
           }
-          let found = Array(indices.elements(Int64.self))
           try Movement.run(r, [x], shape) { from, to, size in
-            try Gather.elements(from[0], x.shape, axis: axis, indices: found, shape, to: to, elementSize: size)
+            try Gather.elements(
+              from[0], x.shape, axis: axis, indices: indices.data, .int64, shape, to: to, elementSize: size)
           }
         }
       })
@@ -81,16 +81,16 @@ enum TopKOperator {
     private static func isWorse(_ a: Entry, _ b: Entry) -> Bool { a.key < b.key || (a.key == b.key && a.index > b.index) }
 
     /// - Parameter keys: n of them, n >= k.
-    mutating func select(_ keys: UnsafePointer<Int64>, _ n: Int) {
+    mutating func select(_ keys: UnsafePointer<Int64>, _ n: Int, _ order: SortKeys) {
       entries.removeAll(keepingCapacity: true)
       for i in 0..<k { entries.append((keys[i], i)) }
       if k < n {
         for j in stride(from: k / 2 - 1, through: 0, by: -1) { sink(j) }
-        var least = entries[0].key
-        for i in k..<n where keys[i] > least {
+        var i = order.first(above: entries[0].key, keys, k..<n)
+        while i < n {
           entries[0] = (keys[i], i)
           sink(0)
-          least = entries[0].key
+          i = order.first(above: entries[0].key, keys, i + 1..<n)
         }
       }
       entries.sort { Self.isWorse($1, $0) }

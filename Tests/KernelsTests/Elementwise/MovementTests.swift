@@ -117,18 +117,21 @@ private func forEachSize(_ body: (any (FixedWidthInteger & BitwiseCopyable).Type
 
     let data: [Int32] = [1, 2, 3, 4, 5, 6, 7, 8, 9]
     let picked: [Int32] = try output(6, of: 0) {
-      try Gather.elements(data, [3, 3], axis: 0, indices: [1, 2, 0, 2, 0, 0], [2, 3], to: $0, elementSize: 4)
+      try Gather.elements(data, [3, 3], axis: 0, indices: [1, 2, 0, 2, 0, 0] as [Int64], .int64, [2, 3], to: $0,
+        elementSize: 4)
     }
     #expect(picked == [4, 8, 3, 7, 2, 3])
     let along: [Int32] = try output(4, of: 0) {
-      try Gather.elements(data, [3, 3], axis: 1, indices: [0, 0, 1, 0], [2, 2], to: $0, elementSize: 4)
+      try Gather.elements(data, [3, 3], axis: 1, indices: [0, 0, -2, 0] as [Int32], .int32, [2, 2], to: $0,
+        elementSize: 4)
     }
     #expect(along == [1, 1, 5, 4])
     var scattered = data
     try scattered.withUnsafeMutableBytes { p in
       guard let base = p.baseAddress else { return }
-      try Gather.scatterElements(
-        base, [3, 3], axis: 0, indices: [2, 0, 1], [1, 3], updates: [10, 20, 30] as [Int32], elementSize: 4)
+      try Scatter.elements(
+        base, [3, 3], axis: 0, indices: [2, 0, 1] as [Int64], .int64, [1, 3], updates: [10, 20, 30] as [Int32],
+        elementSize: 4)
     }
     #expect(scattered == [1, 20, 3, 4, 5, 30, 10, 8, 9])
   }

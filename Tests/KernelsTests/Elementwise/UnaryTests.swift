@@ -156,4 +156,20 @@ private let inputs: [Float] = {
       #expect(x == want)
     }
   }
+
+  @Test(arguments: levels) func sumsWithABiasGoThroughTheFunction(level: swk_level) throws {
+    var generator = Generator(seed: 41)
+    let pool = try ThreadPool(width: 2)
+    for (rows, n) in [(3, 1), (5, 100), (100, 5), (3, 4096), (2, 5000), (40, 3000)] {
+      let x = generator.floats(rows * n), bias = generator.floats(n)
+      let sums = x.indices.map { x[$0] + bias[$0 % n] }
+      let want: [Float] = try output(x.count, of: 0) {
+        try Unary.apply(.geluTanh, .float, sums, to: $0, x.count, level: level)
+      }
+      let got: [Float] = try output(x.count, of: 0) {
+        try Unary.apply(.geluTanh, .float, x, rows: rows, plus: bias, n, to: $0, pool: pool, level: level)
+      }
+      #expect(zip(got, want).allSatisfy { abs($0 - $1) <= 1e-6 }, "\(rows) rows of \(n)")
+    }
+  }
 }

@@ -1,0 +1,6 @@
+#define SWK_LEVEL_PLAIN
+#include "../level.h"
+#include "movement.h"
+SWK_LEVEL_BEGIN
+#include "combine.inc"
+SWK_LEVEL_END
