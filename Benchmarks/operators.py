@@ -122,8 +122,18 @@ def cases(n):
         "QuantizeLinear": ("QuantizeLinear", [rows, np.array(0.1, F), np.array(3, U)], {}, [1, 2]),
         "DequantizeLinear":
             ("DequantizeLinear", [ints(255, r, r, dtype=U), np.array(0.1, F), np.array(3, U)], {}, [1, 2]),
+        "FastGelu": ("FastGelu", [rows, floats(r)], {}),
+        "BiasGelu": ("BiasGelu", [rows, floats(r)], {}),
     }
+    codes, scale = [ints(255, 2 * r, 2 * r, dtype=U) for _ in range(2)], [np.array(0.1, F), np.array(3, U)]
+    for name in ("QLinearAdd", "QLinearMul"):
+        c[name] = (name, [codes[0], *scale, codes[1], *scale, *scale], {}, [1, 2, 4, 5, 6, 7])
+    c["QLinearSigmoid"] = ("QLinearSigmoid", [codes[0], *scale, *scale], {}, [1, 2, 3, 4])
     return {name: (*case, []) if len(case) == 3 else case for name, case in c.items()}
+
+
+OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+CONTRIB = ("FastGelu", "BiasGelu", "QLinearAdd", "QLinearMul", "QLinearSigmoid")
 
 
 def model(op, inputs, attributes, constants):
@@ -131,7 +141,8 @@ def model(op, inputs, attributes, constants):
     names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
     outputs = {"Split": 2, "TopK": 2}.get(op, 1)
     # Elements 0 of the results: what leaves the model is small.
-    nodes = [helper.make_node(op, names, [f"y{i}" for i in range(outputs)], **attributes)]
+    domain = "com.microsoft" if op in CONTRIB else ""
+    nodes = [helper.make_node(op, names, [f"y{i}" for i in range(outputs)], domain=domain, **attributes)]
     for i in range(outputs):
         nodes.append(helper.make_node("Reshape", [f"y{i}", "flat"], [f"f{i}"]))
         nodes.append(helper.make_node("Slice", [f"f{i}", "zero", "one"], [f"z{i}"]))
@@ -140,7 +151,7 @@ def model(op, inputs, attributes, constants):
     known += [numpy_helper.from_array(np.array([v], I), k) for k, v in (("flat", -1), ("zero", 0), ("one", 1))]
     info = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for n, x in fed.items()]
     graph = helper.make_graph(nodes, "g", info, [onnx.ValueInfoProto(name=f"z{i}") for i in range(outputs)], known)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    made = helper.make_model(graph, opset_imports=OPSETS, ir_version=10)
     single = helper.make_graph(nodes[:1], "g", info, [onnx.ValueInfoProto(name=f"y{i}") for i in range(outputs)], known)
     single = helper.make_model(single, opset_imports=made.opset_import, ir_version=10)
     results = onnxruntime.InferenceSession(single.SerializeToString()).run(None, fed)
