@@ -44,7 +44,9 @@ public final class Session: @unchecked Sendable {
     self.options = options
     let pool = try options.pool ?? (ThreadPool(width: options.threads > 0 ? options.threads : Int(sws_processor_count())))
     environment = RunEnvironment(
-      pool: pool, allocator: options.allocator ?? Allocator(limit: options.memoryLimit), cancellation: Cancellation())
+      pool: pool,
+      allocator: options.allocator ?? Allocator(limit: options.memoryLimit, keeping: Allocator.keptBySession),
+      cancellation: Cancellation())
     busy = .allocate(capacity: 1)
     busy.initialize(to: 0)
     if model.newest.number > 0 { model.follow(self) }

@@ -22,7 +22,7 @@ final class SessionObject: HandleObject {
     options.profiles = settings.profiles
     let hook = settings.allocator
     options.allocator = Allocator(
-      limit: settings.memoryLimit,
+      limit: settings.memoryLimit, keeping: Allocator.keptBySession,
       allocate: hook.map { h in { @Sendable size, alignment in h.allocate(h.userdata, size, alignment) } },
       free: hook.map { h in { @Sendable memory, size in h.release(h.userdata, memory, size) } })
     if let pool = settings.pool {

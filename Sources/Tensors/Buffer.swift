@@ -59,9 +59,8 @@ public final class Allocator: @unchecked Sendable {
   /// Freed blocks of at least this many bytes are kept for the next allocation of just as many: the first touch of a
   /// fresh page costs more than most operators do to it.
   public static let reusedFrom = 1 << 20
-  /// No more than this many bytes are kept, and never so many that they and those in use are more than were in use at
-  /// one time: neither the limit nor the peak is any different for them. A host's own memory is never kept.
-  public static let keptLimit = 64 << 20
+  /// As many bytes of them as a session keeps.
+  public static let keptBySession = 64 << 20
 
   private let allocateHook: Allocate?
   private let freeHook: Free?
@@ -72,19 +71,22 @@ public final class Allocator: @unchecked Sendable {
   /// The oldest first.
   private var kept: [(base: UnsafeMutableRawPointer, byteCount: Int)] = []
   private var keptBytes = 0
-  private let keeps: Bool
+  private let keptLimit: Int
 
   /// - Parameter limit: bytes that may be in use at the same time.
-  public init(limit: Int = .max, allocate: Allocate? = nil, free: Free? = nil) {
+  /// - Parameter keeping: bytes of freed blocks that may be kept for reuse. With those in use they are never more than
+  ///   were in use at one time: neither the limit nor the peak is any different for them. Memory of `allocate` isn't kept.
+  public init(limit: Int = .max, keeping: Int = 0, allocate: Allocate? = nil, free: Free? = nil) {
     self.limit = limit
     self.allocateHook = allocate
     self.freeHook = free
     // A sanitizer finds uses of freed memory only if it is freed.
-    keeps = allocate == nil && free == nil && sws_is_sanitized() == 0
+    keptLimit = allocate == nil && free == nil && sws_is_sanitized() == 0 ? keeping : 0
   }
   deinit { for block in kept { free(block.base) } }
 
-  public static let system = Allocator()
+  /// For what is needed for a moment; keeps little, since it is there as long as the program.
+  public static let system = Allocator(keeping: 8 << 20)
 
   public var used: Int { lock.locked { current } }
   public var peak: Int { lock.locked { highest } }
@@ -147,12 +149,12 @@ public final class Allocator: @unchecked Sendable {
   }
 
   private func release(_ p: UnsafeMutableRawPointer, _ byteCount: Int, _ padded: Int) {
-    if keeps, byteCount >= Self.reusedFrom, byteCount <= Self.keptLimit {
+    if byteCount >= Self.reusedFrom, byteCount <= keptLimit {
       lock.locked {
         current -= byteCount
         kept.append((p, byteCount))
         keptBytes += byteCount
-        keep(atMost: Self.keptLimit)
+        keep(atMost: keptLimit)
       }
     } else {
       if let freeHook { freeHook(p, padded) } else { free(p) }

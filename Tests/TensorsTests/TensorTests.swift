@@ -74,7 +74,7 @@ import Testing
     #expect(throws: Never.self) { try a.allocate(1000) }
   }
   @Test func largeMemoryIsUsedAgain() throws {
-    let a = Allocator(), size = Allocator.reusedFrom
+    let size = Allocator.reusedFrom, a = Allocator(keeping: 4 * size)
     let first = try a.allocate(size).base
     if sws_is_sanitized() != 0 { return }
     #expect(a.waiting == size)
@@ -84,11 +84,11 @@ import Testing
     a.trim()
     #expect(a.waiting == 0)
     _ = try a.allocate(size - 1)
-    _ = try a.allocate(Allocator.keptLimit + 1)
+    _ = try a.allocate(4 * size + 1)
     #expect(a.waiting == 0)
   }
   @Test func waitingMemoryRaisesNeitherTheLimitNorThePeak() throws {
-    let size = Allocator.reusedFrom, a = Allocator(limit: 3 * size)
+    let size = Allocator.reusedFrom, a = Allocator(limit: 3 * size, keeping: .max)
     do {
       let two = [try a.allocate(size), try a.allocate(size)]
       withExtendedLifetime(two) {}
@@ -102,15 +102,18 @@ import Testing
     withExtendedLifetime(third) {}
   }
   @Test func noMoreThanTheBoundWaits() throws {
-    let a = Allocator(), size = Allocator.keptLimit / 2
+    let size = Allocator.reusedFrom, a = Allocator(keeping: 2 * size)
     do {
       let three = try (0..<3).map { _ in try a.allocate(size) }
       withExtendedLifetime(three) {}
     }
-    #expect(a.waiting <= Allocator.keptLimit)
+    #expect(a.waiting <= 2 * size)
+    let none = Allocator()
+    _ = try none.allocate(size)
+    #expect(none.waiting == 0)
   }
   @Test func aHostsMemoryIsFreedAtOnce() throws {
-    let a = Allocator(allocate: { n, _ in malloc(n) }, free: { p, _ in free(p) })
+    let a = Allocator(keeping: .max, allocate: { n, _ in malloc(n) }, free: { p, _ in free(p) })
     _ = try a.allocate(Allocator.reusedFrom)
     #expect(a.waiting == 0)
   }
