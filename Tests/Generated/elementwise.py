@@ -256,6 +256,19 @@ def arg(c):
 
 
 @family(40)
+def long_rows(c):
+  """Reductions and cumulations of more elements than are joined at once."""
+  s = c.pick([(3, 2500), (2500, 3), (20, 130), (9000,)])
+  axis = s.index(max(s))
+  x = c.data(s, c.pick([np.float32, np.float64]), positive=True)
+  op = c.pick(["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "CumSum"])
+  if op == "CumSum":
+    c.node(op, [x, np.array(axis, np.int64)], exclusive=c.flag(), reverse=c.flag(), since=11)
+  else:
+    c.node(op, [x, np.array([axis], np.int64)], keepdims=c.flag(), since=18)
+
+
+@family(40)
 def cumulative(c):
   s = c.shape(1, 5)
   op = c.pick(["CumSum", "CumProd"])

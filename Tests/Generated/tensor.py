@@ -215,6 +215,21 @@ def scatter_elements(c):
     c.node("ScatterElements", inputs, axis=axis, reduction=reduction if since == 18 else None, since=since)
 
 
+@family(30)
+def many_indices(c):
+  """More of them than are looked at together, in lines that end anywhere."""
+  s = c.pick([(1500,), (3, 700), (700, 3), (2, 40, 30)])
+  axis = c.axis(len(s))
+  t = list(s)
+  t[axis] = c.integer(1, 2 * s[axis])
+  at = c.rng.integers(-s[axis], s[axis], t).astype(c.pick([np.int32, np.int64]))
+  if c.flag():
+    c.node("GatherElements", [c.data(s, c.pick(MOVED)), at], axis=axis, since=11)
+  else:
+    dtype = c.pick([np.float32, np.int64, np.int32, np.float64])
+    c.node("ScatterElements", [c.data(s, dtype), at, c.data(t, dtype)], axis=axis, reduction=c.pick(["add", "max", "min"]), since=18)
+
+
 @family(60)
 def scatter_nd(c):
   s = c.shape(1, 4, zero=0)
@@ -310,6 +325,21 @@ def depth_to_space(c):
     c.node("DepthToSpace", [c.data((n, d * b * b, h, w), dtype)], blocksize=b, mode=c.pick(["DCR", "CRD", None]), since=11)
   else:
     c.node("SpaceToDepth", [c.data((n, d, h * b, w * b), dtype)], blocksize=b, since=7)
+
+
+@family(20)
+def narrow_transpose(c):
+  """Few rows or few columns beside many, of every size of element."""
+  s = c.rng.permutation([c.integer(1, 9), c.integer(17, 150), c.integer(1, 20)])
+  c.node("Transpose", [c.data(s, c.pick([np.uint8, np.float16, np.float32, np.int64]))], perm=[int(i) for i in c.rng.permutation(3)], since=13)
+
+
+@family(20)
+def long_top_k(c):
+  s = c.pick([(2, 900), (900, 2), (1500,)])
+  axis = s.index(max(s))
+  x = c.distinct(s, c.pick([np.float32, np.int64, np.float64]))
+  c.node("TopK", [x, i64(c.integer(1, 20))], outputs=2, axis=axis, largest=c.flag(), sorted=1, since=11)
 
 
 @family(60)
