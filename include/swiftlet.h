@@ -594,14 +594,14 @@ SWL_API swl_status swl_stream_append(swl_stream *stream, uint64_t offset, const 
                                      swl_error **error);
 /* Reads once from a descriptor (a file, pipe or socket), at most `most` bytes, and takes them as following those of
  * the last call. `*count` becomes their number; 0 when a descriptor that doesn't block has none for now. Then waits
- * while more than a sixteenth of the container hasn't been used yet. SWL_IO at its end, and when it can't be read. Since
+ * while more than a 24th of the container hasn't been used yet. SWL_IO at its end, and when it can't be read. Since
  * 1.0. */
 SWL_API swl_status swl_stream_read(swl_stream *stream, int descriptor, size_t most, size_t *count, swl_error **error);
 
 /* Says that no more bytes come. `swiftlet pack` leaves a model of some hundred bytes as it is, an ONNX file without
- * external data: a stream takes that too, in order, and has it whole, as its only generation, after this call (or when
- * swl_stream_read is at the descriptor's end). For a container it only checks. SWL_NOT_A_MODEL: bytes are missing. Since
- * 1.0. */
+ * external data: a stream takes that too, in order, and has it whole, as its only generation, after this call, or when
+ * swl_stream_read finds the descriptor's end (then without an error). For a container it only checks.
+ * SWL_NOT_A_MODEL: bytes are missing. Since 1.0. */
 SWL_API swl_status swl_stream_end(swl_stream *stream, swl_error **error);
 
 /* What a stream has. Since 1.0. */

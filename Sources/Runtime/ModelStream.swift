@@ -42,7 +42,7 @@ public final class ModelStream: @unchecked Sendable {
   private static let changedPart = 24
   private static let changedBytes = 4 << 20
   /// Senders that wait do so while more than this part of the container hasn't been used.
-  private static let waitingPart = 16
+  private static let waitingPart = 24
 
   private let limits: ModelLimits
   private let byteLimit: Int

@@ -71,7 +71,7 @@ final class StreamObject: HandleObject {
     if n < 0, errno == EAGAIN { return }
     guard n >= 0 else { throw SwiftletError(.io, "the descriptor can't be read: \(String(cString: strerror(errno)))") }
     guard n > 0 else {
-      if s.stream.isPlain { try s.stream.end() }
+      if s.stream.isPlain, s.stream.status.byteCount == 0 { return try s.stream.end() }
       throw SwiftletError(.io, "the descriptor's bytes have ended")
     }
     try s.stream.append(UnsafeRawBufferPointer(start: buffer.base, count: n))
