@@ -7,9 +7,15 @@
 // A shape has a row for unstructured weights and one for blocks of 4 and of 8 output channels; columns: how much faster
 // than dense at 50%, 70%, 80%, 90% and 95% zeros. Dense and sparse take turns; a figure is a ratio of least times, with
 // MEDIAN=1 of medians. KC and MB are the blocks' columns and rows. These ratios are the source of SparseChoice's table.
+//
+// The rows of tickets (docs/ticket-format.md) have shares kept instead: how much faster than dense a ticket runs that is made
+// sparse weights a block of rows at a time, panels of dense ones, or Winograd's; beside it how fast the sparse kernels run
+// weights that are packed.
 #define _GNU_SOURCE
 #include "conv.h"
 #include "sparse.h"
+#include "tickets.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +197,98 @@ static double ratio(const shape *s, dense *d, const float *w, const float *x, fl
   return dense_time / sparse_time;
 }
 
+typedef struct {
+  double times[4][64];
+  int turns;
+} race;
+
+/// A ticket's forms beside the dense kernel and packed sparse weights, which have the weights [m][k] of the ticket.
+static void race_ticket(const shape *s, dense *d, const swk_ticket *t, const float *w, float *c, race *r) {
+  swk_level level = swk_cpu_get()->level;
+  const swk_sparse_table *sparse = swk_sparse_f32(level);
+  swk_sparse weights = packed(w, s, 1), made = {.rows = s->m, .k = s->k, .group = 1, .block_rows = env("TB", 128), .block_k = env("TK", 128), .ticket = t, .taps = 1};
+  if (s->patches.rank && s->patches.channels % 32 == 0) made.taps = s->k / s->patches.channels, made.block_k = 32 * made.taps;
+  size_t blocks = (s->m + made.block_rows - 1) / made.block_rows;
+  for (size_t b = 0; b < blocks; b++) {
+    size_t places = 0;
+    for (size_t i = b * made.block_rows; i < s->m && i < (b + 1) * made.block_rows; i++)
+      for (size_t k = 0; k < s->k; k++) places += w[i * s->k + k] != 0;
+    if (places > made.most_places) made.most_places = places;
+  }
+  swk_sparse_product p = {.weights = &weights, .x = d->product.a, .n = s->n, .c = c, .ldc = s->transposed ? s->m : s->n, .c_transposed = s->transposed, .epilogue = {.alpha = 1}};
+  if (d->product.a.packed) p.x = d->product.b;
+  p.x.packed = NULL;
+  swk_sparse_product own = p;
+  own.weights = &made;
+  size_t rows = s->patches.rank ? (size_t)s->patches.out[0] : s->n;
+  size_t row_blocks = (s->m + weights.block_rows - 1) / weights.block_rows;
+  void *scratch = memory(sparse->scratch_bytes(&p, rows) + sparse->scratch_bytes(&own, rows));
+  dense panels = *d;
+  if (!d->winograd) {
+    swk_operand *o = panels.product.a.packed ? &panels.product.a : &panels.product.b;
+    *o = (swk_operand){.type = SWK_F32, .ticket = t};
+    panels.scratch = memory(swk_gemm_scratch_bytes(d->table, &panels.product, panels.product.m, panels.product.n));
+  } else {
+    panels.win.ticket = t;
+    panels.scratch = memory(d->winograd->scratch_bytes(&panels.win));
+  }
+  size_t count = s->m * s->n;
+  float *due = memory(count * 4);
+  run_dense(d);
+  memcpy(due, c, count * 4);
+  r->turns = 0;
+  for (double begin = now(); r->turns < 9 || (r->turns < 64 && now() - begin < 0.5); r->turns++)
+    for (int form = 0; form < 4; form++) {
+      double from = now();
+      if (form == 0) run_dense(d);
+      if (form == 1) sparse->region(&p, 0, row_blocks, 0, rows, scratch);
+      if (form == 2) sparse->region(&own, 0, blocks, 0, rows, scratch);
+      if (form == 3) {
+        run_dense(&panels);
+      }
+      r->times[form][r->turns] = now() - from;
+      if (r->turns) continue;
+      for (size_t i = 0; i < count; i++)
+        if (!(fabsf(c[i] - due[i]) < 1e-3)) printf("WRONG form %d at %zu: %g, not %g\n", form, i, c[i], due[i]), exit(1);
+    }
+  free(due), free(scratch), free(weights.blocks), free(weights.members), free(weights.counts), free(weights.places), free(weights.values);
+  free(panels.scratch);
+}
+
+static void ticket_row(const shape *s, float *w, const float *x, float *c) {
+  swk_level level = swk_cpu_get()->level;
+  size_t taps = 1, words;
+  for (size_t d = 0; d < s->patches.rank; d++) taps *= (size_t)s->patches.kernel[d];
+  swk_ticket t = {.rows = s->m, .columns = s->k, .words = (s->k + 31) / 32, .coats = 1, .magnitudes = {0.125f}};
+  words = swk_ticket_words(&t);
+  t.masks = memory(words * 4);
+  swk_ticket_seed(&t, 7);
+  size_t bytes = (s->m * s->k + 7) / 8, channels = s->k / taps;
+  uint8_t *mask = memory(bytes);
+  const double kept[] = {0.05, 0.1, 0.3, 0.5, 1};
+  for (int z = 0; z < 5; z++) {
+    memset(mask, 0, bytes);
+    for (size_t e = 0; e < s->m * s->k; e++) mask[e / 8] |= (uint8_t)((uniform() < kept[z]) << e % 8);
+    swk_ticket_pack(&t, &(swk_ticket_bits){.planes = mask, .bytes = bytes, .count = 1, .taps = taps}, 1, 0, s->m, t.masks);
+    float *column = memory(s->k * 4);
+    for (size_t i = 0; i < s->m; i++) {
+      swk_ticket_f32(level)->panel(&t, 1, i, 1, 0, s->k, column);
+      for (size_t k = 0; k < s->k; k++) w[i * s->k + k % channels * taps + k / channels] = column[k];
+    }
+    free(column);
+    dense d = best_dense(s, w, x, c);
+    static race r;
+    race_ticket(s, &d, &t, w, c, &r);
+    double time[4];
+    for (int i = 0; i < 4; i++) time[i] = median(r.times[i], r.turns);
+    printf("  ticket, %3.0f%% kept: as sparse weights %5.2fx, %s %5.2fx; sparse weights %5.2fx; best of best %4.2f\n", kept[z] * 100,
+           time[0] / time[2], d.winograd ? "winograd" : "panels", time[0] / time[3], time[0] / time[1],
+           (time[0] < time[1] ? time[0] : time[1]) / (time[2] < time[3] ? time[2] : time[3]));
+    fflush(stdout);
+  }
+  free(mask), free(t.masks);
+}
+
 static void row(shape s, const char *filter) {
   if (filter && !strstr(s.name, filter)) return;
   size_t elements = s.n * s.k;
@@ -200,7 +298,7 @@ static void row(shape s, const char *filter) {
   double dense_time = time_of(&d, 9);
   printf("%-34s dense %7.1f GF/s %s\n", s.name, 2. * (double)(s.m * s.n * s.k) / dense_time / 1e9, d.winograd ? "winograd" : "");
   const double zeros[] = {0.5, 0.7, 0.8, 0.9, 0.95};
-  for (size_t group = 1; group <= 8; group = group == 1 ? 4 : group * 2) {
+  for (size_t group = env("ONLY_TICKETS", 0) ? 16 : 1; group <= 8; group = group == 1 ? 4 : group * 2) {
     printf("  group %zu ", group);
     double share = 0;
     for (int z = 0; z < 5; z++) {
@@ -215,6 +313,7 @@ static void row(shape s, const char *filter) {
     }
     printf("\n");
   }
+  if (s.n > 1) ticket_row(&s, w, x, c);
   free(w), free(x), free(c);
 }
 
@@ -232,6 +331,11 @@ int main(int count, char **arguments) {
   row((shape){.name = "gemm 768x3072x197", .m = 768, .k = 3072, .n = 197}, f);
   row((shape){.name = "matmul 128x768 768x3072", .m = 3072, .k = 768, .n = 128, .transposed = true}, f);
   row((shape){.name = "matmul 128x3072 3072x768", .m = 768, .k = 3072, .n = 128, .transposed = true}, f);
+  for (size_t n = 16; n <= 512; n *= 2) {
+    char name[40];
+    snprintf(name, sizeof name, "matmul rows %zu 4096x4096", n);
+    row((shape){.name = name, .m = 4096, .k = 4096, .n = n, .transposed = true}, f);
+  }
   row((shape){.name = "matmul 128x768 768x768", .m = 768, .k = 768, .n = 128, .transposed = true}, f);
   row(conv("conv 1x1 56^2 64->256", 56, 1, 1, 64, 256), f);
   row(conv("conv 1x1 56^2 256->64", 56, 1, 1, 256, 64), f);

@@ -38,11 +38,11 @@ static int smaller(const void *a, const void *b) {
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /// Nanoseconds in which 512 weights become floats, in cache.
-static double expanding(const swk_ticket_table *kernels, const swk_ticket *t, bool transposed, size_t width, float *out) {
+static double expanding(const swk_ticket_table *kernels, const swk_ticket *t, size_t width, float *out) {
   double best = 1e9;
   for (int turn = 0; turn < 50; turn++) {
     double start = now();
-    for (size_t j = 0; j + width <= 8 * width; j += width) kernels->panel(t, transposed, width, j, width, 0, 384, out);
+    for (size_t j = 0; j + width <= 8 * width; j += width) kernels->panel(t, width, j, width, 0, 384, out);
     double each = (now() - start) * 1e9 / (8.0 * 384 * (double)width) * 512;
     if (each < best) best = each;
   }
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
   size_t bytes = (n * k + 7) / 8;
   uint8_t *mask = memory(bytes + 8);
   for (size_t i = 0; i < bytes; i++) mask[i] = (uint8_t)(word() >> 8);
-  swk_ticket_pack(&t, &(swk_ticket_bits){.planes = mask, .bytes = bytes, .count = 1, .taps = 1}, 1, t.masks);
+  swk_ticket_pack(&t, &(swk_ticket_bits){.planes = mask, .bytes = bytes, .count = 1, .taps = 1}, 1, 0, n, t.masks);
 
   size_t kc = swk_gemm_block_k(k, dense->kc), padded = (n + dense->nr - 1) / dense->nr * dense->nr;
   float *packed = memory(padded * k * 4), *x = memory(k * 4), *y = memory((n + 64) * 4), *z = memory((n + 64) * 4);
@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
   for (size_t k0 = 0; k0 < k; k0 += kc)
     for (size_t j = 0; j < n; j += dense->nr) {
       size_t depth = least(kc, k - k0);
-      kernels->panel(&t, false, dense->nr, j, least(dense->nr, n - j), k0, depth, packed + k0 * padded + j * depth);
+      kernels->panel(&t, dense->nr, j, least(dense->nr, n - j), k0, depth, packed + k0 * padded + j * depth);
     }
   swk_gemm g = {.m = 1, .n = n, .k = k, .kc = kc, .mc = dense->mc, .nc = dense->nc, .ldc = n, .epilogue.alpha = 1};
   g.a = (swk_operand){.data = x, .type = SWK_F32, .stride = (ptrdiff_t)k, .k_stride = 1};
@@ -97,8 +97,7 @@ int main(int argc, char **argv) {
          swk_level_name(level), n, k, worst, largest, work * 4e-9 / times[0][0], times[1][0] * 1e6,
          work * 1e-9 / times[2][0], times[0][0] / (times[1][0] + times[2][0]));
   if (n >= 384 && k >= 384)
-    printf("  512 weights expanded in %.0f ns (right operand), %.0f ns (left), %.0f ns (transposed)\n",
-           expanding(kernels, &t, false, dense->nr, packed), expanding(kernels, &t, false, dense->mr, packed),
-           expanding(kernels, &t, true, dense->nr, packed));
+    printf("  512 weights expanded in %.0f ns (right operand), %.0f ns (left)\n",
+           expanding(kernels, &t, dense->nr, packed), expanding(kernels, &t, dense->mr, packed));
   return worst > (getenv("SHORT") ? 5e-2 : 1e-3) * largest;
 }

@@ -246,7 +246,8 @@ public struct Convolution<Scalar: GemmScalar> {
     let g = geometry
     return swk_winograd(
       in_h: int32(g.input[0]), in_w: int32(g.input[1]), out_h: int32(g.output[0]), out_w: int32(g.output[1]),
-      pad_h: int32(g.pads[0]), pad_w: int32(g.pads[1]), in_channels: g.inputChannels, out_channels: g.outputChannels)
+      pad_h: int32(g.pads[0]), pad_w: int32(g.pads[1]), in_channels: g.inputChannels, out_channels: g.outputChannels,
+      ticket: weights.ticket.map { UnsafePointer($0.packed) })
   }
 
   private var winogradBytes: Int {

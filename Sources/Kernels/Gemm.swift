@@ -37,12 +37,12 @@ public struct Gemm<Scalar: GemmScalar> {
     m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar>, batch: Batch?,
     table: UnsafePointer<swk_gemm_table>
   ) throws {
-    if let sparse = try Self.sparse(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch) {
-      form = .sparse(sparse)
-      return
-    }
     if let ticket = try Self.ticket(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch, table: table) {
       form = .ticket(ticket)
+      return
+    }
+    if let sparse = try Self.sparse(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch) {
+      form = .sparse(sparse)
       return
     }
     if let product = try Self.fixedPoint(m: m, n: n, k: k, a: a, b: b, epilogue: epilogue, batch: batch) {
@@ -88,7 +88,8 @@ public struct Gemm<Scalar: GemmScalar> {
       columnStride: columnStride, m: m, epilogue: epilogue.c, batch: batch)
   }
 
-  /// The product as one of a ticket's masks, if A has few rows; else the ticket is expanded as panels are packed.
+  /// The product as one of a ticket's masks, if A has few rows; else the ticket is made sparse weights, or expanded as
+  /// panels are packed.
   private static func ticket(
     m: Int, n: Int, k: Int, a: Operand, b: Operand, epilogue: Epilogue<Scalar>, batch: Batch?,
     table: UnsafePointer<swk_gemm_table>
@@ -97,7 +98,9 @@ public struct Gemm<Scalar: GemmScalar> {
     guard case .strided(let data, let rowStride, let columnStride) = a, Scalar.self == Float.self,
       matrix.positions == n, matrix.k == k, m >= 0
     else { throw SwiftletError.invalid("a packed matrix doesn't fit the product") }
-    guard !matrix.isTicketTransposed, m <= Int(weights.table.pointee.vectors) else { return nil }
+    // Making sparse weights costs about as much as eight vectors.
+    let most = Int(weights.table.pointee.vectors)
+    guard m <= (matrix.sparse == nil ? most : max(1, most / 2)) else { return nil }
     return try TicketProduct(
       weights, UnsafeRawPointer(data).assumingMemoryBound(to: Float.self), rowStride: rowStride,
       columnStride: columnStride, m: m, epilogue: epilogue.c, batch: batch, table: table)
@@ -118,7 +121,6 @@ public struct Gemm<Scalar: GemmScalar> {
       held.append(matrix)
       if let ticket = matrix.ticket {
         operand.ticket = UnsafePointer(ticket.packed)
-        operand.ticket_transposed = matrix.isTicketTransposed
         return operand
       }
       operand.packed = try matrix.panels(for: side, positions: positions, k: k, table: table)

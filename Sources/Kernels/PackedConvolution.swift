@@ -22,7 +22,8 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   let algorithm: Algorithm
   /// The algorithm, for people.
   public var kernelName: String {
-    sparse.first?.kernelName ?? ticket?.kernelName ?? fixedPoint.map { _ in FixedPointWeights.kernelName } ?? algorithm.rawValue
+    sparse.first?.kernelName ?? ticket.map { $0.kernelName + (winograd == nil ? "" : ", winograd") }
+      ?? fixedPoint.map { _ in FixedPointWeights.kernelName } ?? algorithm.rawValue
   }
   let inputChannels: Int
   let outputChannels: Int
@@ -38,7 +39,8 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   let blockK: Int
   /// The weights of each group, for `sparse`.
   let sparse: [SparseWeights]
-  /// Not nil: a ticket is kept instead of floats, and expanded as panels are packed.
+  /// Not nil: a ticket is kept instead of floats, and expanded as panels are packed, or as Winograd's kernels or the
+  /// sparse ones need it.
   let ticket: TicketWeights?
   /// Not nil: integers with scales are kept instead of floats, for `gemm`.
   let fixedPoint: FixedPointWeights?
@@ -76,17 +78,35 @@ public final class PackedConvolution<Scalar: GemmScalar>: @unchecked Sendable {
   }
 
   /// Keeps a ticket of the weights' shape, each output channel of which is multiplied by its scale. One group.
-  public init(_ ticket: Ticket, scales: [Float]?, geometry: ConvolutionGeometry, pool: ThreadPool? = nil) throws {
-    table = try Scalar.kernels()
-    guard Scalar.self == Float.self, geometry.groups == 1, ticket.rows == geometry.outputChannels,
-      ticket.columns == geometry.depth, ticket.taps == geometry.taps
+  public convenience init(
+    _ ticket: Ticket, scales: [Float]?, geometry: ConvolutionGeometry, pool: ThreadPool? = nil
+  ) throws {
+    try self.init(
+      ticket, scales: scales, geometry: geometry, pool: pool, level: swk_cpu_get().pointee.level,
+      algorithm: Self.suitsWinograd(geometry) ? .winograd : nil)
+  }
+
+  /// `algorithm` is that of floats.
+  init(
+    _ ticket: Ticket, scales: [Float]?, geometry: ConvolutionGeometry, pool: ThreadPool?, level: swk_level,
+    algorithm wish: Algorithm?
+  ) throws {
+    guard let table = Scalar.kernels(level), Scalar.self == Float.self, geometry.groups == 1,
+      ticket.rows == geometry.outputChannels, ticket.columns == geometry.depth, ticket.taps == geometry.taps
     else { throw SwiftletError.invalid("convolution: the ticket doesn't fit the geometry") }
-    self.ticket = try TicketWeights(ticket, scales: scales, pool: pool)
-    algorithm = Self.blocked(geometry, table)
+    self.table = table
+    let weights = try TicketWeights(ticket, scales: scales, level: level, pool: pool)
+    self.ticket = weights
+    let isWinograd = wish == .winograd
+    let sparse = try SparseWeights.choose(
+      weights, taps: geometry.taps, rival: isWinograd ? .winograd : .gemm, level: level)
+    self.sparse = sparse.map { [$0] } ?? []
+    algorithm = sparse != nil ? .sparse : wish ?? Self.blocked(geometry, table)
+    winograd = isWinograd && sparse == nil ? swk_winograd_f32(level) : nil
     (inputChannels, outputChannels, groups) = (geometry.inputChannels, geometry.outputChannels, 1)
     (kernel, strides, dilations) = (geometry.kernel, geometry.strides, geometry.dilations)
     blockK = swk_gemm_block_k(geometry.depth, table.pointee.kc)
-    (depthwise, winograd, sparse, groupBytes, fixedPoint) = (nil, nil, [], 0, nil)
+    (depthwise, groupBytes, fixedPoint) = (nil, 0, nil)
     memory = try AlignedMemory(bytes: 0)
   }
 

@@ -54,17 +54,16 @@ public final class PackedMatrix: @unchecked Sendable {
   public let positions: Int
   public let k: Int
   /// Bytes held.
-  public var bytes: Int { sparse?.bytes ?? ticket?.bytes ?? fixedPoint?.bytes ?? memory.bytes }
+  public var bytes: Int { ticket?.bytes ?? sparse?.bytes ?? fixedPoint?.bytes ?? memory.bytes }
   /// What was chosen for the weights, for people.
   public var kernelName: String {
     sparse?.kernelName ?? ticket?.kernelName ?? fixedPoint.map { _ in FixedPointWeights.kernelName } ?? "gemm, packed weights"
   }
 
-  /// Not nil: nothing but the nonzeros is kept.
+  /// Not nil: nothing but the nonzeros is kept; of a ticket, they are found when they are needed.
   let sparse: SparseWeights?
-  /// Not nil: a ticket is kept instead of floats; its rows are the matrix's columns, or, transposed, its rows.
+  /// Not nil: a ticket is kept instead of floats; its rows are the matrix's columns.
   let ticket: TicketWeights?
-  let isTicketTransposed: Bool
   /// Not nil: a right operand of integers with scales is kept instead of floats.
   let fixedPoint: FixedPointWeights?
   let memory: AlignedMemory
@@ -133,7 +132,7 @@ public final class PackedMatrix: @unchecked Sendable {
   init(_ weights: FixedPointWeights) throws {
     side = .b
     (positions, k, table, fixedPoint) = (weights.outputs, weights.channels, weights.table, weights)
-    (sparse, ticket, isTicketTransposed, blockK) = (nil, nil, false, 0)
+    (sparse, ticket, blockK) = (nil, nil, 0)
     memory = try AlignedMemory(bytes: 0)
   }
 
@@ -143,22 +142,22 @@ public final class PackedMatrix: @unchecked Sendable {
     (positions, k) = (sparse.rows, sparse.k)
     self.table = table
     self.sparse = sparse
-    (ticket, isTicketTransposed, fixedPoint) = (nil, false, nil)
+    (ticket, fixedPoint) = (nil, nil)
     blockK = 0
     memory = try AlignedMemory(bytes: 0)
   }
 
   /// A right operand that is a ticket: [k, positions], or its transpose.
   public init(_ ticket: Ticket, transposed: Bool, level: swk_level = .best, pool: ThreadPool?) throws {
-    let weights = try TicketWeights(ticket, level: level, pool: pool)
+    let weights = try TicketWeights(ticket, transposed: !transposed, level: level, pool: pool)
     guard ticket.shape.count == 2, let kernels = Float.kernels(level) else {
       throw SwiftletError.invalid("a ticket that is no matrix")
     }
     side = .b
-    (positions, k) = transposed ? (weights.rows, weights.columns) : (weights.columns, weights.rows)
-    (self.ticket, isTicketTransposed, fixedPoint) = (weights, !transposed, nil)
+    (positions, k) = (weights.rows, weights.columns)
+    (self.ticket, fixedPoint) = (weights, nil)
     table = kernels
-    sparse = nil
+    sparse = try SparseWeights.choose(weights, rival: .gemm, level: level)
     blockK = 0
     memory = try AlignedMemory(bytes: 0)
   }
@@ -180,8 +179,7 @@ public final class PackedMatrix: @unchecked Sendable {
     self.positions = positions
     self.k = k
     self.table = table
-    sparse = nil
-    (ticket, isTicketTransposed, fixedPoint) = (nil, false, nil)
+    (sparse, ticket, fixedPoint) = (nil, nil, nil)
     let blockK = swk_gemm_block_k(units, table.pointee.kc)
     self.blockK = blockK
     memory = try AlignedMemory(bytes: swk_gemm_packed_count(positions, units, width) * size)

@@ -45,20 +45,26 @@ struct SparseProduct {
     withPointers { Int(weights.table.pointee.scratch_bytes(&$0, max(1, min(size, extent)))) }
   }
 
+  private var rowBlocks: Int { (weights.rows + weights.packed.block_rows - 1) / weights.packed.block_rows }
+
   private func parts(width: Int) -> Parts {
-    let all = (weights.rows + SparseWeights.blockRows - 1) / SparseWeights.blockRows
+    let all = rowBlocks
     let work = 2 * Double(weights.nonzeros) * Double(max(problem.n, 1)) * Double(max(count, 1))
     var wanted = width == 1 ? 1 : Int(min(work / Split.worthwhile, Double(width &* 4)))
     if count >= width &* 2 { wanted = 1 }
     wanted = max(1, wanted / max(count, 1))
-    let unit = patches == nil ? Int(weights.table.pointee.tile(weights.group)) : 1
+    let tile = patches == nil ? Int(weights.table.pointee.tile(weights.group)) : 1
+    // A ticket's blocks are made for each part: it should have some positions.
+    let few = weights.ticket == nil ? 1 : patches == nil ? 256 / tile : 256 / max(1, problem.n / max(1, extent))
+    let unit = tile * max(1, few)
     let units = max(1, (extent + unit - 1) / unit), across = min(wanted, units)
     let down = min(all, (wanted + across - 1) / across)
     var size = (units + across - 1) / across * unit
     var bytes = scratch(of: size)
-    if patches != nil {
-      while size > 1, bytes == 0 || bytes > Self.enough {
-        size = (size + 1) / 2
+    if patches != nil || weights.ticket != nil {
+      let most = weights.ticket == nil ? Self.enough : Self.enough * (patches == nil ? 4 : 1) + scratch(of: 1)
+      while size > tile, bytes == 0 || bytes > most {
+        size = (size / tile + 1) / 2 * tile
         bytes = scratch(of: size)
       }
     }
@@ -88,7 +94,7 @@ struct SparseProduct {
     guard extent > 0, problem.n > 0, count > 0, weights.rows > 0 else { return }
     let split = parts(width: pool.width)
     let scratch = GemmScratch(scratch, bytes: split.scratchBytes)
-    let all = (weights.rows + SparseWeights.blockRows - 1) / SparseWeights.blockRows
+    let all = rowBlocks
     let across = (extent + split.extent - 1) / split.extent, down = (all + split.rowBlocks - 1) / split.rowBlocks
     let tasks = across * down
     withPointers { problem in

@@ -13,10 +13,13 @@ public final class SparseWeights: @unchecked Sendable {
   public var bytes: Int { memory.bytes }
   /// For people.
   public var kernelName: String {
+    if let ticket { return "\(ticket.kernelName), as sparse weights" }
     let kept = rows * k == 0 ? 0 : Int((Double(nonzeros) / Double(rows * k) * 100).rounded())
     return "sparse\(group == 1 ? "" : " 1x\(group)"), \(kept)% kept"
   }
 
+  /// Not nil: blocks of rows are made of it as they are needed.
+  let ticket: TicketWeights?
   let table: UnsafePointer<swk_sparse_table>
   private(set) var packed: swk_sparse
   private let memory: AlignedMemory
@@ -42,6 +45,7 @@ public final class SparseWeights: @unchecked Sendable {
       throw SwiftletError.invalid("no sparse kernels for these weights")
     }
     self.table = table
+    ticket = nil
     (rows, k, self.group, nonzeros) = (source.rows, source.k, group, layout.nonzeros)
     var w = swk_sparse()
     (w.rows, w.k, w.group, w.block_rows) = (rows, k, group, Self.blockRows)
@@ -91,6 +95,36 @@ public final class SparseWeights: @unchecked Sendable {
     let first = begins
     failed.withUnsafeMutableBufferPointer { failed in forEach { _ = pack($0, w, first[$0], failed) } }
     if failed.contains(true) { throw SwiftletError.outOfMemory(bytes: Self.blockRows * 4) }
+  }
+
+  /// A ticket whose nonzeros, a block of rows at a time, will be packed at each run; nil if dense kernels are faster.
+  /// - Parameter taps: of a convolution's kernels; 1 for a matrix.
+  static func choose(
+    _ ticket: TicketWeights, taps: Int = 1, rival: SparseChoice.Rival, level: swk_level
+  ) throws -> SparseWeights? {
+    let share = Double(ticket.kept) / Double(max(1, ticket.rows * ticket.columns))
+    guard SparseChoice.group(stored: [share], rival: rival, level: level) == 1, let table = swk_sparse_f32(level) else {
+      return nil
+    }
+    return try SparseWeights(ticket, taps: taps, table: table)
+  }
+
+  private init(_ ticket: TicketWeights, taps: Int, table: UnsafePointer<swk_sparse_table>) throws {
+    self.table = table
+    self.ticket = ticket
+    (rows, k, group, nonzeros) = (ticket.rows, ticket.columns, 1, ticket.kept)
+    memory = try AlignedMemory(bytes: 0)
+    var w = swk_sparse()
+    (w.rows, w.k, w.group, w.type) = (rows, k, 1, SWK_F32)
+    w.ticket = UnsafePointer(ticket.packed)
+    // 32 channels of all taps if that can be: the taps of a channel read nearly the same.
+    let together = taps > 1 && 32 * taps <= Int(SWK_TICKET_BLOCK_K) && k % (32 * taps) == 0
+    (w.taps, w.block_k) = together ? (taps, 32 * taps) : (1, 128)
+    // A block stays in the second-level cache.
+    let bytes = Double(k) * Double(nonzeros) / Double(max(1, rows * k)) * 6, unit = Int(SWK_TICKET_ROWS)
+    w.block_rows = min(Int(SWK_TICKET_BLOCK_ROWS), max(4, Int(min(512e3 / max(bytes, 1), 1e6)) / unit) * unit)
+    w.most_places = ticket.mostKept(rows: w.block_rows)
+    packed = w
   }
 
   /// Few enough columns for a tile of X to stay near the core, enough for a row to have some nonzeros in them.

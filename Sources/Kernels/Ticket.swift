@@ -121,21 +121,24 @@ public struct Ticket {
     }
   }
 
-  /// The bits of the file in the kernels' terms.
-  func withBits<R>(_ body: (inout swk_ticket_bits) -> R) -> R {
-    var b = swk_ticket_bits(planes: bits.pointer(UInt8.self), bytes: bits.count / planes, count: planes, taps: taps)
+  /// The bits of the file in the kernels' terms; `transposed`: for a matrix whose rows are the ticket's columns.
+  func withBits<R>(transposed: Bool, _ body: (inout swk_ticket_bits) -> R) -> R {
+    var b = swk_ticket_bits(
+      planes: bits.pointer(UInt8.self), bytes: bits.count / planes, count: planes, taps: taps, transposed: transposed)
     return withExtendedLifetime(bits) { body(&b) }
   }
-  func withSigns<R>(_ body: (inout swk_ticket_bits) -> R) -> R? {
+  func withSigns<R>(transposed: Bool, _ body: (inout swk_ticket_bits) -> R) -> R? {
     guard let signs else { return nil }
-    var b = swk_ticket_bits(planes: signs.pointer(UInt8.self), bytes: signs.count, count: 1, taps: taps)
+    var b = swk_ticket_bits(
+      planes: signs.pointer(UInt8.self), bytes: signs.count, count: 1, taps: taps, transposed: transposed)
     return withExtendedLifetime(signs) { body(&b) }
   }
 
-  /// Tells the system that the bits of a mapped file aren't needed for now.
-  func forget() {
-    bits.forget()
-    signs?.forget()
+  /// Tells the system that these elements' bits of a mapped file aren't needed for now.
+  func forget(elements: Range<Int>) {
+    let first = elements.lowerBound / 8, bytes = (elements.upperBound + 7) / 8 - first
+    for plane in 0..<planes { try? bits.view(from: plane * (bits.count / planes) + first, shape: [bytes]).forget() }
+    try? signs?.view(from: first, shape: [bytes]).forget()
   }
 
   /// Writes all elements in their order.
@@ -150,16 +153,17 @@ public struct Ticket {
       return
     }
     let weights = try TicketWeights(self, pool: pool)
-    let channels = columns / taps
-    pool.parallel(rows) { row, _ in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: 32) { piece in
-        guard let start = piece.baseAddress else { return }
+    let channels = columns / taps, group = Int(SWK_TICKET_ROWS)
+    pool.parallel((rows - 1) / group + 1) { task, _ in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 32 * group) { panel in
+        guard let start = panel.baseAddress else { return }
+        let row = task &* group, own = min(group, rows &- row)
         for first in stride(from: 0, to: columns, by: 32) {
           let n = min(32, columns &- first)
-          weights.table.pointee.panel(weights.packed, true, 32, first, n, row, 1, start)
+          weights.table.pointee.panel(weights.packed, group, row, own, first, n, start)
           for i in 0..<n {
-            let column = first &+ i
-            out[row &* columns &+ column % channels &* taps &+ column / channels] = start[i]
+            let column = first &+ i, place = row &* columns &+ column % channels &* taps &+ column / channels
+            for r in 0..<own { out[place &+ r &* columns] = start[i &* group &+ r] }
           }
         }
       }

@@ -6,6 +6,8 @@ import Tensors
 public final class TicketWeights: @unchecked Sendable {
   public let rows: Int
   public let columns: Int
+  /// Elements that aren't 0.
+  public let kept: Int
   /// Bytes held.
   public var bytes: Int { memory.bytes }
   /// For people.
@@ -21,19 +23,22 @@ public final class TicketWeights: @unchecked Sendable {
   static let wantsShort = getenv("SWIFTLET_TICKETS").map { String(cString: $0) } == "6bit"
 
   /// - Parameters:
+  ///   - transposed: whether the ticket's columns, of a matrix, are the rows. Signs run along the ticket's rows: then they
+  ///     are kept, a second bit for each weight.
   ///   - scales: a factor for each row.
   ///   - short: whether vectors may be rounded.
   init(
-    _ ticket: Ticket, scales: [Float]? = nil, level: swk_level = .best, short: Bool = wantsShort, pool: ThreadPool?
+    _ ticket: Ticket, transposed: Bool = false, scales: [Float]? = nil, level: swk_level = .best,
+    short: Bool = wantsShort, pool: ThreadPool?
   ) throws {
     let shortTable = short ? swk_ticket_s6(level) : nil
-    guard let table = shortTable ?? swk_ticket_f32(level), ticket.kind != .uniform,
-      scales.map({ $0.count == ticket.rows }) ?? true
+    (rows, columns) = transposed ? (ticket.columns, ticket.rows) : (ticket.rows, ticket.columns)
+    guard let table = shortTable ?? swk_ticket_f32(level), ticket.kind != .uniform, !transposed || ticket.taps == 1,
+      scales == nil || scales?.count == rows
     else {
       throw SwiftletError.invalid("no kernels for this ticket")
     }
     self.table = table
-    (rows, columns) = (ticket.rows, ticket.columns)
     var t = swk_ticket()
     (t.rows, t.columns, t.words) = (rows, columns, columns / 32 + (columns % 32 == 0 ? 0 : 1))
     let codes = (1..<ticket.magnitudes.count).filter { ticket.magnitudes[$0] != 0 }
@@ -47,7 +52,7 @@ public final class TicketWeights: @unchecked Sendable {
     let blockRows = Int(SWK_TICKET_ROWS)
     let paddedRows = try Checked.add(rows, blockRows - 1) / blockRows * blockRows
     let words = try Checked.multiply(paddedRows, Int(t.words))
-    let isStored = ticket.kind == .ternary
+    let isStored = ticket.kind == .ternary || transposed
     let masks = codes.count + (isStored ? 1 : 0)
     var bytes = 0
     func room(_ count: Int, _ size: Int) throws -> Int {
@@ -71,19 +76,34 @@ public final class TicketWeights: @unchecked Sendable {
     packed = start.bindMemory(to: swk_ticket.self, capacity: 1)
     packed.initialize(to: t)
     let shared = t
-    func pack(_ i: Int) {
+    // In pieces, so that little of the file's bits has to be in memory at a time.
+    let step = max(1, (4 << 20) / max(1, columns) / blockRows) * blockRows
+    func pack(_ task: Int) {
       var t = shared
-      let to = first + i &* words
+      let r0 = task / masks &* step, r1 = min(t.rows, r0 &+ step), i = task % masks, to = first + i &* words
       if i < codes.count {
-        ticket.withBits { swk_ticket_pack(&t, &$0, UInt32(truncatingIfNeeded: codes[i]), to) }
-      } else {
-        _ = ticket.withSigns { swk_ticket_pack(&t, &$0, 1, to) }
+        ticket.withBits(transposed: transposed) { swk_ticket_pack(&t, &$0, UInt32(codes[i]), r0, r1, to) }
+      } else if ticket.withSigns(transposed: transposed, { swk_ticket_pack(&t, &$0, 1, r0, r1, to) }) == nil {
+        swk_ticket_transposed_signs(&t, r0, r1, to)
       }
+      if !transposed { ticket.forget(elements: r0 &* Int(t.columns)..<r1 &* Int(t.columns)) }
     }
-    if let pool { pool.parallel(masks) { i, _ in pack(i) } } else { (0..<masks).forEach(pack) }
-    ticket.forget()
-    let kept = (0..<words &* codes.count).reduce(0) { $0 &+ first[$1].nonzeroBitCount }
+    let tasks = masks * ((rows + step - 1) / step)
+    if let pool { pool.parallel(tasks) { task, _ in pack(task) } } else { (0..<tasks).forEach(pack) }
+    ticket.forget(elements: 0..<ticket.count)
+    kept = (0..<words &* codes.count).reduce(0) { $0 &+ first[$1].nonzeroBitCount }
     let share = rows * columns == 0 ? 0 : Int((Double(kept) / Double(rows * columns) * 100).rounded())
     kernelName = "ticket, \(share)% kept\(shortTable == nil ? "" : ", 6-bit vectors")"
+  }
+
+  /// Of blocks of so many rows, a multiple of SWK_TICKET_ROWS, the most elements that one keeps.
+  func mostKept(rows blockRows: Int) -> Int {
+    let t = packed.pointee, words = Int(swk_ticket_words(packed)), step = blockRows &* Int(t.words)
+    return stride(from: 0, to: words, by: max(1, step)).reduce(0) { most, start in
+      let kept = (0..<Int(t.coats)).reduce(0) { sum, coat in
+        (start..<min(words, start &+ step)).reduce(sum) { $0 &+ t.masks[coat &* words &+ $1].nonzeroBitCount }
+      }
+      return max(most, kept)
+    }
   }
 }

@@ -110,10 +110,10 @@ private let kinds: [Ticket.Kind] = [.signed, .coated, .ternary]
   @Test(arguments: levels) func productsAgreeWithLoops(level: swk_level) throws {
     var r = Generator(seed: 31 + UInt64(level.rawValue))
     let pools = try [ThreadPool(width: 1), ThreadPool(width: 3)]
-    for _ in 0..<40 {
-      let m = r.pick([1, 1, 2, 7, 20]), n = r.chance(8) ? 130 : r.pick([0, 1, 15, 16, 17, 33, 65])
+    for _ in 0..<50 {
+      let m = r.chance(10) ? 270 : r.pick([1, 1, 2, 7, 20, 50]), n = r.chance(8) ? 300 : r.pick([0, 1, 15, 16, 17, 33, 65])
       let k = r.chance(8) ? 600 : r.pick([0, 1, 31, 32, 33, 100, 257]), pool = r.pick(pools)
-      let transposed = !r.chance(3)  // [n, k], the form that has kernels of its own
+      let transposed = !r.chance(3)  // [n, k]
       let c = try Case(r.pick(kinds), transposed ? [n, k] : [k, n], kept: r.pick([0, 0.1, 0.5, 1]), &r)
       let a: [Float] = r.reals(m * k + 1), bias: [Float] = r.reals(n + 1), ldc = n + r.pick(0...2), columns = r.chance(3)
       var y = [Float](repeating: .nan, count: m * ldc + 1)
@@ -190,40 +190,64 @@ private let kinds: [Ticket.Kind] = [.signed, .coated, .ternary]
     }
   }
 
-  @Test func convolutionsAgreeWithThoseOfTheWeights() throws {
-    var r = Generator(seed: 77)
+  /// As panels, by Winograd's kernels, and, where few weights are kept, as sparse weights.
+  @Test(arguments: levels) func convolutionsAgreeWithThoseOfTheWeights(level: swk_level) throws {
+    var r = Generator(seed: 77 + UInt64(level.rawValue))
     let pool = try ThreadPool(width: 2)
-    for (channels, outputs, kernel, size) in [(3, 5, 3, 9), (40, 33, 3, 6), (16, 70, 1, 12), (2, 15, 5, 20), (64, 16, 1, 1)] {
-      let geometry = try ConvolutionGeometry(
-        batch: 2, inputChannels: channels, outputChannels: outputs, input: [size, size], kernel: [kernel, kernel],
-        padsBegin: [kernel / 2, kernel / 2], padsEnd: [kernel / 2, kernel / 2])
-      let c = try Case(r.pick(kinds), [outputs, channels, kernel, kernel], kept: 0.4, &r)
-      let scales: [Float]? = r.chance(2) ? r.reals(outputs) : nil, each = c.weight.count / outputs
-      let dense = c.weight.enumerated().map { $1 * (scales?[$0 / each] ?? 1) }
-      let x: [Float] = r.reals(2 * channels * size * size)
-      func run(_ weights: PackedConvolution<Float>) throws -> [Float] {
-        var y = [Float](repeating: .nan, count: 2 * outputs * size * size)
-        let convolution = try Convolution(weights, geometry: geometry)
-        let scratch = GuardedScratch(convolution.scratchBytes(width: pool.width))
-        x.withUnsafeBufferPointer { x in
-          y.withUnsafeMutableBufferPointer {
-            convolution.run(x.baseAddress!, $0.baseAddress!, pool: pool, scratch: scratch.start)
+    var kernels: Set<PackedConvolution<Float>.Algorithm> = []
+    for (channels, outputs, kernel, size) in [
+      (3, 5, 3, 9), (40, 17, 3, 6), (16, 70, 1, 6), (2, 5, 5, 9), (64, 16, 1, 1), (32, 15, 3, 18), (64, 7, 2, 7),
+    ] {
+      for kept in [0, 0.1, 0.8] {
+        let geometry = try ConvolutionGeometry(
+          batch: 2, inputChannels: channels, outputChannels: outputs, input: [size, size], kernel: [kernel, kernel],
+          padsBegin: [kernel / 2, kernel / 2], padsEnd: [kernel / 2, kernel / 2])
+        let c = try Case(r.pick(kinds), [outputs, channels, kernel, kernel], kept: kept, &r)
+        let scales: [Float]? = r.chance(2) ? r.reals(outputs) : nil, each = c.weight.count / outputs
+        let dense = c.weight.enumerated().map { $1 * (scales?[$0 / each] ?? 1) }
+        let x: [Float] = r.reals(2 * channels * size * size), bias: [Float] = r.reals(outputs)
+        func run(_ weights: PackedConvolution<Float>) throws -> [Float] {
+          kernels.insert(weights.algorithm)
+          var y = [Float](repeating: .nan, count: 2 * outputs * geometry.outputPlane)
+          try bias.withUnsafeBufferPointer { bias in
+            let convolution = try Convolution(
+              weights, geometry: geometry,
+              epilogue: ConvolutionEpilogue(bias: bias.baseAddress, activation: r.pick([.none, .relu])))
+            let scratch = GuardedScratch(convolution.scratchBytes(width: pool.width))
+            x.withUnsafeBufferPointer { x in
+              y.withUnsafeMutableBufferPointer {
+                convolution.run(x.baseAddress!, $0.baseAddress!, pool: pool, scratch: scratch.start)
+              }
+            }
+            #expect(scratch.isIntact)
           }
+          return y.map { max($0, 0) }
         }
-        #expect(scratch.isIntact)
-        return y
+        let due = try dense.withUnsafeBytes {
+          try run(PackedConvolution(
+            $0.baseAddress!, source: .float, geometry: geometry, pool: nil, level: level, algorithm: .gemm))
+        }
+        for algorithm: PackedConvolution<Float>.Algorithm in [.gemm, .gemmTransposed, .winograd] {
+          if algorithm == .winograd, !PackedConvolution<Float>.canUseWinograd(geometry) { continue }
+          let got = try run(PackedConvolution(
+            c.ticket, scales: scales, geometry: geometry, pool: pool, level: level, algorithm: algorithm))
+          let worst = zip(got, due).map { abs($0 - $1) }.max() ?? 0
+          #expect(worst < 2e-3, "\(channels) to \(outputs), \(kernel)x\(kernel), \(kept) kept, \(algorithm): \(worst)")
+        }
       }
-      let due = try dense.withUnsafeBytes { try run(PackedConvolution($0.baseAddress!, geometry: geometry)) }
-      let got = try run(PackedConvolution(c.ticket, scales: scales, geometry: geometry, pool: pool))
-      let worst = zip(got, due).map { abs($0 - $1) }.max() ?? 0
-      #expect(worst < 1e-3, "\(channels) to \(outputs), \(kernel)x\(kernel): \(worst)")
     }
+    #expect(kernels == [.gemm, .gemmTransposed, .winograd, .sparse])
   }
 
+  /// And one more for its sign where signs don't run along the kernels' rows.
   @Test func aMaskTakesABitForEachWeight() throws {
     var r = Generator(seed: 3)
     let c = try Case(.signed, [256, 2048], kept: 0.5, &r)
     #expect(Double(try TicketWeights(c.ticket, pool: nil).bytes * 8) < 1.1 * 256 * 2048)
+    #expect(Double(try TicketWeights(c.ticket, transposed: true, pool: nil).bytes * 8) < 2.1 * 256 * 2048)
+    // As sparse weights, which are made a block at a time.
+    let few = try PackedMatrix(Case(.signed, [256, 2048], kept: 0.1, &r).ticket, transposed: true, pool: nil)
+    #expect(few.sparse != nil && Double(few.bytes * 8) < 1.1 * 256 * 2048)
   }
 
   @Test func whatIsWrongIsNamed() throws {

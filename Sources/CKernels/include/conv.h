@@ -25,6 +25,7 @@ const swk_depthwise_table *swk_depthwise_f32(swk_level level);
 typedef struct {
   int32_t in_h, in_w, out_h, out_w, pad_h, pad_w;
   size_t in_channels, out_channels;
+  const struct swk_ticket *ticket;  ///< not NULL: the weights, some channels of which are transformed for each block
 } swk_winograd;
 
 /// F(4x4, 3x3): a quarter of the multiplications, four times the weights' memory, errors about ten times those of

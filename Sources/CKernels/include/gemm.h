@@ -34,8 +34,7 @@ typedef struct {
   int32_t zero;                 ///< subtracted from every element,
   const void *zeros;            ///< or, if not NULL, one for each position, of `type`
   const void *packed;           ///< not NULL: panels; nothing else is read
-  const struct swk_ticket *ticket;  ///< not NULL: a ticket (float), whose rows are the positions,
-  bool ticket_transposed;           ///< or whose columns are (right operands only)
+  const struct swk_ticket *ticket;  ///< not NULL: a ticket (float), whose rows are the positions
 } swk_operand;
 
 typedef enum {

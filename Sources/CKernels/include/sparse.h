@@ -12,7 +12,7 @@ typedef struct {
 
 /// Packed weights. A group of `group` (1, 4 or 8) rows has its places (columns with a nonzero in any) in common.
 /// Groups are kept for each block of `block_rows` rows and `block_k` columns, those with few places first.
-typedef struct {
+typedef struct swk_sparse {
   size_t rows, k, group, block_rows, block_k;
   swk_sparse_block *blocks;  ///< [row block][k block], and one past the end
   uint16_t *members;         ///< the rows of each group, within the block; one past its last row: none
@@ -20,7 +20,15 @@ typedef struct {
   uint16_t *places;          ///< columns within the block, ascending
   void *values;              ///< [place][row of the group]
   swk_type type;             ///< of the values: SWK_F32, SWK_F16 or SWK_S8
+  /// Not NULL: each row block is made of it when it is needed, and nothing is kept here. Groups are single rows then.
+  const struct swk_ticket *ticket;
+  size_t most_places;        ///< of a ticket: places of a row block at most
+  size_t taps;               ///< of a ticket: a block of columns has block_k / taps channels of all taps; 1: a piece of k
 } swk_sparse;
+
+/// The largest blocks that are made of tickets. Their block_k / taps is a multiple of 32, and, with taps > 1, divides the
+/// channels.
+enum { SWK_TICKET_BLOCK_ROWS = 256, SWK_TICKET_BLOCK_K = 512 };
 
 /// X is strided memory or an image's patches (`data`, `stride`, `k_stride`, `patches`; k = channel * taps + tap). With
 /// `c_transposed` C(i, j) is c[j * ldc + i], and the epilogue's rows are the positions, its columns the weights' rows.

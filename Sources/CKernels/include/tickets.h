@@ -3,8 +3,11 @@
 #ifndef SWK_TICKETS_H
 #define SWK_TICKETS_H
 #include "cpu.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct swk_sparse;
 
 /// Rows that are kept together; magnitudes of one ticket at most (4 planes).
 enum { SWK_TICKET_ROWS = 16, SWK_TICKET_COATS = 15 };
@@ -26,17 +29,28 @@ static inline size_t swk_ticket_words(const swk_ticket *t) {
   return (t->rows + SWK_TICKET_ROWS - 1) / SWK_TICKET_ROWS * SWK_TICKET_ROWS * t->words;
 }
 
+/// What the words of a block of signs are multiplied with.
+static const uint32_t swk_ticket_factors[8] = {0xda12f9ab, 0x875a1c87, 0xf272a923, 0xbbd017e7,
+                                               0xb4fb3971, 0x3d99ab15, 0x2e24e747, 0x03e8e4f1};
+
 /// Sets low and high.
 void swk_ticket_seed(swk_ticket *t, uint64_t seed);
 
-/// Bits as a file has them: bit e of a plane is element e of [rows][channels][taps], `bytes` bytes a plane.
+/// Bits as a file has them: bit e of a plane is element e of [rows][channels][taps], or, `transposed`, of [columns][rows],
+/// `bytes` bytes a plane.
 typedef struct {
   const uint8_t *planes;
   size_t bytes, count, taps;
+  bool transposed;
 } swk_ticket_bits;
 
-/// Writes where `code` stands (bit p: plane p) as one mask of a packed ticket.
-void swk_ticket_pack(const swk_ticket *t, const swk_ticket_bits *bits, unsigned code, uint32_t *mask);
+/// Writes where `code` stands (bit p: plane p) as rows [r0, r1) of one mask of a packed ticket; r0 is a multiple of
+/// SWK_TICKET_ROWS, and so is r1, or it is the last.
+void swk_ticket_pack(const swk_ticket *t, const swk_ticket_bits *bits, unsigned code, size_t r0, size_t r1,
+                     uint32_t *mask);
+
+/// Writes the seed's signs, in the place of stored ones, for such rows of a ticket whose rows are the file's columns.
+void swk_ticket_transposed_signs(const swk_ticket *t, size_t r0, size_t r1, uint32_t *signs);
 
 /// Writes elements [first, first + count) of a tensor, all of the draw: ((word >> 8) * 2^-23 - 1) * scale where the mask
 /// has a bit, 0 elsewhere.
@@ -52,10 +66,11 @@ typedef struct {
   /// y[r - r0] = the product of row r with the vector of the tables, for rows [r0, r1); r0 is a multiple of
   /// SWK_TICKET_ROWS.
   void (*sums)(const swk_ticket *t, const float *tables, size_t r0, size_t r1, float *y);
-  /// Writes floats [k][width] for k in [k0, k0 + kc): element (i, k) is row p0 + i, column k, or, `transposed`, row k,
-  /// column p0 + i (p0 a multiple of 32, or width one of a vector's that divides it). From i = `count` on it is 0.
-  void (*panel)(const swk_ticket *t, bool transposed, size_t width, size_t p0, size_t count, size_t k0, size_t kc,
-                float *out);
+  /// Writes floats [k][width] for k in [k0, k0 + kc): element (i, k) is row p0 + i, column k. From i = `count` on it is 0.
+  void (*panel)(const swk_ticket *t, size_t width, size_t p0, size_t count, size_t k0, size_t kc, float *out);
+  /// Writes rows [r0, r0 + rows) as a block of sparse weights, with its places for each block of out->block_k columns;
+  /// r0 is a multiple of SWK_TICKET_ROWS. There is room for a vector (64 bytes of values) behind the last place.
+  void (*block)(const swk_ticket *t, size_t r0, size_t rows, const struct swk_sparse *out);
 } swk_ticket_table;
 
 /// The kernels of a level; NULL if this processor doesn't have it.

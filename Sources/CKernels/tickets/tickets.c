@@ -54,8 +54,52 @@ static uint32_t word_of(const swk_ticket *t, const swk_ticket_bits *b, const uin
   return word;
 }
 
-void swk_ticket_pack(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, uint32_t *mask) {
-  for (size_t r0 = 0; r0 < t->rows; r0 += SWK_TICKET_ROWS)
+/// Adds 16 rows' bits of one column to their words.
+static void add_column(uint32_t *words, uint32_t bits, size_t column) {
+  for (size_t i = 0; i < SWK_TICKET_ROWS; i++) words[i] |= (bits >> i & 1) << column;
+}
+
+/// Of a transposed plane: bits [row, row + n) of a column.
+static uint32_t column_of(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, size_t row, size_t column, size_t n) {
+  uint32_t bits = (uint32_t)((1ull << n) - 1);
+  for (size_t p = 0; p < b->count; p++) {
+    uint32_t own = piece(b->planes + p * b->bytes, b->bytes, column * t->rows + row, n);
+    bits &= code >> p & 1 ? own : ~own;
+  }
+  return bits;
+}
+
+/// Where a block of rows begins in a mask, its words 0.
+static uint32_t *clear(const swk_ticket *t, size_t row, uint32_t *mask) {
+  return memset(mask + row * t->words, 0, SWK_TICKET_ROWS * t->words * sizeof *mask);
+}
+
+static void pack_transposed(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, size_t r0, size_t r1,
+                            uint32_t *mask) {
+  for (size_t row = r0; row < r1; row += SWK_TICKET_ROWS) {
+    uint32_t *words = clear(t, row, mask);
+    for (size_t c = 0; c < t->columns; c++) {
+      size_t n = t->rows - row < SWK_TICKET_ROWS ? t->rows - row : SWK_TICKET_ROWS;
+      add_column(words + c / 32 * SWK_TICKET_ROWS, column_of(t, b, code, row, c, n), c % 32);
+    }
+  }
+}
+
+void swk_ticket_transposed_signs(const swk_ticket *t, size_t r0, size_t r1, uint32_t *signs) {
+  uint32_t each = (uint32_t)((t->rows + 255) / 256);
+  for (size_t row = r0; row < r1; row += SWK_TICKET_ROWS) {
+    uint32_t *words = clear(t, row, signs);
+    for (size_t c = 0; c < t->columns; c++) {
+      uint32_t key = mix(mix((uint32_t)c * each + (uint32_t)(row / 256) + t->low) ^ t->high);
+      uint32_t word = key * swk_ticket_factors[row % 256 / 32];
+      add_column(words + c / 32 * SWK_TICKET_ROWS, (word ^ word >> 16) >> row % 32, c % 32);
+    }
+  }
+}
+
+void swk_ticket_pack(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, size_t r0, size_t r1, uint32_t *mask) {
+  if (b->transposed) return pack_transposed(t, b, code, r0, r1, mask);
+  for (mask += r0 * t->words; r0 < r1; r0 += SWK_TICKET_ROWS)
     for (size_t c = 0; c < t->columns; c += 32)
       for (size_t row = r0; row < r0 + SWK_TICKET_ROWS; row++) {
         size_t n = t->columns - c < 32 ? t->columns - c : 32;
