@@ -11,6 +11,8 @@ public struct Gemm<Scalar: GemmScalar> {
     /// Element (row, column) is data[row * rowStride + column * columnStride].
     case strided(UnsafePointer<Scalar>, rowStride: Int, columnStride: Int)
     case packed(PackedMatrix)
+    /// A right operand in the panels of `BlockWeights`.
+    case panels(UnsafePointer<Scalar>)
   }
 
   public typealias Batch = GemmBatch
@@ -124,6 +126,8 @@ public struct Gemm<Scalar: GemmScalar> {
         return operand
       }
       operand.packed = try matrix.panels(for: side, positions: positions, k: k, table: table)
+    case .panels(let data):
+      operand.packed = UnsafeRawPointer(data)
     }
     return operand
   }

@@ -475,6 +475,31 @@ def product_with_bits(c):
        constants=c.pick([(1, 2, 3, 4, 5), (1, 2, 3, 4, 5), ()]), form=c.pick(["node"] * 4 + ["if"]), dynamic=False)
 
 
+@family(50)
+def rounded_product_with_bits(c):
+  """Accuracy level 4: each block of the input is rounded to 8 bits; computed here, as onnxruntime does it for some forms only."""
+  bits, block = c.pick([4, 4, 8]), c.pick([16, 32, 64, 128])
+  m, k, n = c.pick([1, 1, 3, 4, 6, 20]), c.integer(1, 300), c.integer(1, 40)
+  blocks = (k + block - 1) // block
+  q = c.rng.integers(0, 2**bits, (n, blocks * block))
+  b = (q if bits == 8 else q[:, ::2] | q[:, 1::2] << 4).astype(np.uint8).reshape(n, blocks, block * bits // 8)
+  scales = c.rng.uniform(0.005, 0.02, (n, blocks)).astype(np.float32)
+  points = c.rng.uniform(0, 2**bits - 1, (n, blocks)).astype(np.float32) if c.flag() else None
+  bias = c.data((n,), np.float32) if c.chance(0.3) else None
+  a = c.data((m, k), np.float32, scale=1)
+  x = np.zeros((m, blocks, block))
+  x.reshape(m, -1)[:, :k] = a
+  step = (np.abs(x).max(-1, keepdims=True) / 127).astype(np.float32)
+  factor = np.divide(np.float32(1), step, out=np.zeros_like(step), where=step > 0)
+  x = np.rint(x.astype(np.float32) * factor) * step.astype(float)
+  w = (q.reshape(n, blocks, block) - (2 ** (bits - 1) if points is None else points[..., None])) * scales[..., None].astype(float)
+  y = (x.reshape(m, -1) @ w.reshape(n, -1).T + (0 if bias is None else bias)).astype(np.float32)
+  # What lies between two numbers may go either way.
+  slack = 2 * step.max() * np.abs(w).max() + 1e-4 if step.size else 0
+  node(c, "MatMulNBits", [a, b, scales, points, None, bias], K=k, N=n, bits=bits, block_size=block, accuracy_level=4,
+       constants=c.pick([(1, 2, 3, 5), ()]), expect=[y], tolerance=(1e-4, slack), dynamic=False)
+
+
 BNB4 = [f32(0, 1 / 192, 2 / 3, 1, 1 / 3, 1 / 2, 1 / 6, 1 / 4, -0.0, -1 / 192, -2 / 3, -1, -1 / 3, -1 / 2, -1 / 6, -1 / 4),
         f32(-1, -0.6961928, -0.52507305, -0.3949175, -0.28444138, -0.18477343, -0.09105004, 0, 0.0795803, 0.1609302, 0.2461123, 0.33791524,
             0.44070983, 0.562617, 0.72295684, 1)]

@@ -22,9 +22,13 @@ import Testing
   }
 
   @Test(arguments: [
-    Sizes(m: 1, n: 5, k: 64, bits: 4, block: 32), Sizes(m: 3, n: 4, k: 70, bits: 4, block: 32), Sizes(m: 1, n: 3, k: 33, bits: 8, block: 16),
-    Sizes(m: 5, n: 3, k: 70, bits: 4, block: 32), Sizes(m: 9, n: 4, k: 50, bits: 8, block: 16), Sizes(m: 4, n: 3, k: 130, bits: 2, block: 64),
-    Sizes(m: 2, n: 3, k: 128, bits: 2, block: 64), Sizes(m: 1, n: 1, k: 1, bits: 4, block: 128), Sizes(m: 1, n: 2, k: 40, bits: 4, block: 16),
+    Sizes(m: 1, n: 5, k: 64, bits: 4, block: 32), Sizes(m: 3, n: 4, k: 70, bits: 4, block: 32),
+    Sizes(m: 1, n: 3, k: 33, bits: 8, block: 16), Sizes(m: 5, n: 3, k: 70, bits: 4, block: 32),
+    Sizes(m: 9, n: 4, k: 50, bits: 8, block: 16), Sizes(m: 4, n: 3, k: 130, bits: 2, block: 64),
+    Sizes(m: 2, n: 3, k: 128, bits: 2, block: 64), Sizes(m: 1, n: 1, k: 1, bits: 4, block: 128),
+    Sizes(m: 1, n: 2, k: 40, bits: 4, block: 16), Sizes(m: 7, n: 37, k: 800, bits: 4, block: 32),
+    Sizes(m: 5, n: 50, k: 420, bits: 8, block: 32), Sizes(m: 4, n: 17, k: 1000, bits: 4, block: 256),
+    Sizes(m: 4, n: 9, k: 300, bits: 4, block: 64), Sizes(m: 6, n: 33, k: 500, bits: 2, block: 64),
   ])
   func rowsAndProductsAgreeWithPlainLoops(_ s: Sizes) throws {
     var random = Generator(seed: UInt64(s.k * s.bits))
@@ -44,15 +48,48 @@ import Testing
             var row = [Float](repeating: 0, count: blocks * s.block)
             weights.widen(s.n - 1, to: &row)
             for j in 0..<s.k { #expect(abs(row[j] - w[(s.n - 1) * s.k + j]) < 1e-4) }
-            guard weights.isDirect(m: s.m) else { return }
-            var y = [Float](repeating: 0, count: s.m * s.n), scratch = [Float](repeating: 0, count: try weights.scratchCount(m: s.m))
-            weights.multiply(x, m: s.m, bias: bias, to: &y, pool: pool, scratch: &scratch)
-            for i in 0..<s.m {
-              for j in 0..<s.n {
-                let sum = (0..<s.k).reduce(Double(bias[j])) { $0 + Double(x[i * s.k + $1]) * Double(w[j * s.k + $1]) }
-                #expect(abs(Double(y[i * s.n + j]) - sum) < 1e-3 * (1 + abs(sum)))
+            guard weights.isWhole else { return }
+            /// Checks products whose every term is wrong by less than `error` times the weight.
+            func check(_ y: [Float], error: Float) {
+              for i in 0..<s.m {
+                for j in 0..<s.n {
+                  var sum = Double(bias[j]), slack = 1e-4
+                  for c in 0..<s.k {
+                    sum += Double(x[i * s.k + c]) * Double(w[j * s.k + c])
+                    slack += Double(abs(w[j * s.k + c])) * Double(error)
+                  }
+                  #expect(abs(Double(y[i * s.n + j]) - sum) < slack)
+                }
               }
             }
+            var y = [Float](repeating: .nan, count: s.m * s.n)
+            var scratch = [Float](repeating: 0, count: try weights.scratchCount(m: s.m))
+            weights.multiply(x, m: s.m, bias: bias, to: &y, pool: pool, scratch: &scratch)
+            check(y, error: 1e-5)
+            if weights.canRound {
+              y = Array(repeating: .nan, count: s.m * s.n)
+              var records = [UInt8](repeating: 0, count: try weights.roundedBytes(m: s.m))
+              weights.multiplyRounded(x, m: s.m, bias: bias, to: &y, pool: pool, scratch: &records)
+              check(y, error: 0.51 * 0.5 / 127)
+            } else {
+              #expect(s.bits == 2)
+            }
+            var panels = [Float](repeating: .nan, count: try weights.panelCount(rows: s.n))
+            weights.makePanels(0..<s.n, to: &panels)
+            y = Array(repeating: .nan, count: s.m * s.n)
+            try panels.withUnsafeBufferPointer { panels in
+              guard let table = Float.kernels(level), let panels = panels.baseAddress else { return }
+              try x.withUnsafeBufferPointer { x in
+                guard let x = x.baseAddress else { return }
+                let gemm = try Gemm<Float>(
+                  m: s.m, n: s.n, k: s.k, a: .strided(x, rowStride: s.k, columnStride: 1), b: .panels(panels),
+                  epilogue: Epilogue(), batch: nil, table: table)
+                let memory = GuardedScratch(gemm.scratchBytes(width: 1))
+                gemm.run(&y, rowStride: s.n, pool: try ThreadPool(width: 1), scratch: memory.start)
+              }
+            }
+            for i in y.indices { y[i] += bias[i % s.n] }
+            check(y, error: 1e-5)
           }
         }
       }

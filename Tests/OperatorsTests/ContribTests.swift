@@ -45,6 +45,57 @@ import Testing
         [Tensor([word], [1, 1]), nil, zeros(3, 4), zeros(2, 4), nil, zeros(4), zeros(4)])
     }
   }
+  /// Tensors without elements may have any other size; arithmetic on it must not trap, nor go on forever.
+  @Test func sizesOfNothingAreErrors() throws {
+    func nothing(_ shape: Int...) throws -> Tensor { try Tensor(allocating: .float, shape) }
+    func refused(_ op: String, _ inputs: [Tensor?], _ attributes: [String: Attribute], at place: SourceLocation = #_sourceLocation) {
+      #expect(throws: SwiftletError.self, sourceLocation: place) { try run(op, inputs, attributes) }
+    }
+    let one: [String: Attribute] = ["num_heads": .int(1), "kv_num_heads": .int(1), "do_rotary": .int(1)]
+    let (long, huge) = (1 << 31 - 1, 1 << 62)
+    refused(
+      "GroupQueryAttention",
+      [try nothing(1, long, 0), try nothing(1, long, 0), try nothing(1, long, 0), nil, nil, try Tensor([Int32.max - 1]),
+        try Tensor([Int32.max], []), try zeros(4, 1), try zeros(4, 1)], one)
+    let q = try nothing(0, 1, huge), ends = try Tensor(allocating: .int32, [0]), total = try Tensor([Int32(1)], [])
+    refused("GroupQueryAttention", [q, q, q, nil, nil, ends, total, try nothing(0, huge), try nothing(0, huge)], one)
+    refused("MultiHeadAttention", [q, q, q, try zeros(3)], ["num_heads": .int(1)])
+    refused(
+      "MultiHeadAttention", [try nothing(0, 1, 8), try nothing(0, 1, 2, 4), try nothing(0, 1, 2, huge), try zeros(3)],
+      ["num_heads": .int(1)])
+    refused("RotaryEmbedding", [try zeros(1, 1, 4), try Tensor([Int64(0)], [1, 1]), try nothing(0, huge), try nothing(0, huge)], [:])
+    let sizes: [String: Attribute] = ["K": .int(.max), "N": .int(1), "block_size": .int(16), "quant_type": .int(0)]
+    for op in ["MatMulNBits", "MatMulBnb4"] {
+      refused(op, [try nothing(0, .max), try Tensor(.uint8, [UInt8(0)], [1]), try zeros(1)], sizes)
+    }
+    refused(
+      "Attention", [try nothing(huge, 1, 0), try nothing(0, 0), nil, try Tensor([Int32(1), 1, 1])], ["num_heads": .int(1)])
+  }
+  @Test func lastPlacesOfLongImagesAreInThem() throws {
+    // One more than the last place is what float makes of it.
+    let n = 1 << 25, x = try Tensor(allocating: .float, [1, 1, n, 1])
+    x.data.initializeMemory(as: UInt8.self, repeating: 0, count: x.byteCount)
+    x.pointer(Float.self)[n - 1] = 7
+    for mode in ["nearest", "bilinear"] {
+      let y = try run(
+        "CropAndResize", [x, Tensor([Float(1), 0, 1, 0], [1, 4]), Tensor([Int32(0)]), Tensor([Int32(1), 1])], ["mode": .string(mode)])
+      #expect(y[0].floats == [7])
+    }
+  }
+  @Test func fewLongStringsAmongManyAreLimited() throws {
+    let n = 1 << 12, texts = Array(repeating: "", count: n - 1) + [String(repeating: "a", count: n)]
+    #expect(throws: SwiftletError.self) {
+      try run(
+        "Tokenizer", [Tensor(strings: texts, [n])],
+        ["mark": .int(0), "mincharnum": .int(1), "pad_value": .string(""), "tokenexp": .string(".")])
+    }
+  }
+  @Test func aPastOfAnotherRankIsAnError() throws {
+    let q = try zeros(1, 1, 1, 4)
+    for past in [try zeros(4), try zeros(1, 4), try zeros(1, 1, 2, 4, 1)] {
+      #expect(throws: SwiftletError.self) { try NodeRunner.run("Attention", [q, q, q, nil, past, past], version: 23, outputs: 3) }
+    }
+  }
   @Test(arguments: [Int32(-1), 2])
   func beamsBeyondTheBatchAreErrors(_ beam: Int32) throws {
     let cache = try zeros(2, 1, 3, 4)

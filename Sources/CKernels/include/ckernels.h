@@ -1,6 +1,7 @@
 // One line per kernel family.
 #ifndef SWK_CKERNELS_H
 #define SWK_CKERNELS_H
+#include "attention.h"
 #include "binary.h"
 #include "cast.h"
 #include "cpu.h"

@@ -15,7 +15,8 @@ enum BiasedActivations {
   ) -> OperatorDefinition {
     OperatorDefinition(
       name, domain: "com.microsoft", since: [1], inputs: [.required("X", "T")] + [bias].compactMap { $0 },
-      outputs: [.required("Y", "T")], types: ["T": .floats], attributes: attributes, memory: .inPlace([0]), takesHalf: true,
+      outputs: [.required("Y", "T")], types: ["T": .floats], attributes: attributes, memory: .inPlace([0]),
+      takesHalf: true,
       infer: { c in
         if let x = try c.shape(0, ranks: (bias == nil ? 0 : 1)...), c.hasInput(1), let b = try c.shape(1, rank: 1) {
           _ = try c.same(x[x.count - 1], b[0], "the last dimension and the bias")

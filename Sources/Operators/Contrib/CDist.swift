@@ -15,7 +15,9 @@ enum CDist {
       },
       kernel: { c in
         let metric = try c.string("metric")
-        guard metric == "euclidean" || metric == "sqeuclidean" else { throw SwiftletError(.unsupported, "the metric '\(metric)'") }
+        guard metric == "euclidean" || metric == "sqeuclidean" else {
+          throw SwiftletError(.unsupported, "the metric '\(metric)'")
+        }
         return { r in
           let type = try r.input(0).type
           try dispatch(

@@ -6,7 +6,9 @@ enum CropAndResize {
   static let definitions = [
     OperatorDefinition(
       "CropAndResize", domain: "com.microsoft", since: [1],
-      inputs: [.required("X", "T1"), .required("rois", "T1"), .required("batch_indices", "T2"), .required("crop_size", "T2")],
+      inputs: [
+        .required("X", "T1"), .required("rois", "T1"), .required("batch_indices", "T2"), .required("crop_size", "T2"),
+      ],
       outputs: [.required("Y", "T1")], types: ["T1": TypeSet(.float, .float16, .double), "T2": TypeSet(.int32)],
       attributes: [.string("mode", "bilinear"), .float("extrapolation_value", 0)],
       infer: { c in
@@ -40,11 +42,13 @@ enum CropAndResize {
       return (0..<count).map { i in
         let at = count > 1 ? from * last + S(i) * step : (from + to) * last / 2
         guard at >= 0, at <= last else { return nil }
+        // The last position may have been rounded up.
+        func index(_ x: S) -> Int { min(Int(x), size - 1) }
         if isNearest {
-          let nearest = Int(at.rounded())
+          let nearest = index(at.rounded())
           return Place(low: nearest, high: nearest, part: 0)
         }
-        return Place(low: Int(at.rounded(.down)), high: Int(at.rounded(.up)), part: at - at.rounded(.down))
+        return Place(low: index(at.rounded(.down)), high: index(at.rounded(.up)), part: at - at.rounded(.down))
       }
     }
   }

@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// EmbedLayerNormalization and QEmbedLayerNormalization (com.microsoft): the sum of a word's, its position's and its segment's
-/// embedding, normalised; and the length of each sequence by a mask.
+/// EmbedLayerNormalization and QEmbedLayerNormalization (com.microsoft): the sum of a word's, its position's and its
+/// segment's embedding, normalised; and the length of each sequence by a mask.
 enum EmbedLayerNormalization {
   static let definitions = [
     OperatorDefinition(
@@ -23,7 +23,8 @@ enum EmbedLayerNormalization {
         .required("input_ids", "I"), .optional("segment_ids", "I"), .required("word_embedding_quant", "Q"),
         .required("position_embedding_quant", "Q"), .optional("segment_embedding", "Q"), .required("gamma_quant", "Q"),
         .required("beta_quant", "Q"), .optional("mask", "I"), .required("word_embedding_scale", "T"),
-        .required("position_embedding_scale", "T"), .optional("segment_embedding_scale", "T"), .required("gamma_scale", "T"),
+        .required("position_embedding_scale", "T"), .optional("segment_embedding_scale", "T"),
+        .required("gamma_scale", "T"),
         .required("beta_scale", "T"), .required("word_embedding_zero_point", "Q"),
         .required("position_embedding_zero_point", "Q"), .optional("segment_embedding_zero_point", "Q"),
         .required("gamma_zero_point", "Q"), .required("beta_zero_point", "Q"),
@@ -52,7 +53,9 @@ enum EmbedLayerNormalization {
     /// Input `i`; its scale is six inputs further on where it is quantised, its zero point eleven.
     init?(_ r: RunContext, _ i: Int, width: Int, quantized: Bool) throws {
       guard let t = try r.optionalInput(i) else { return nil }
-      try checkShape((t.rank == 2 || t.rank == 1) && t.shape.last == width, "input \(i) has the shape \(t.shape) for rows of \(width)")
+      try checkShape(
+        (t.rank == 2 || t.rank == 1) && t.shape.last == width,
+        "input \(i) has the shape \(t.shape) for rows of \(width)")
       self.t = t
       rows = t.rank == 2 ? t.shape[0] : 1
       scale = quantized ? Float(try r.input(i + 6).scalar()) : 1
@@ -79,9 +82,11 @@ enum EmbedLayerNormalization {
     try checkModel((segments == nil) == (tables[2] == nil), "segment_ids and segment_embedding go together")
     try checkShape(segments.map { $0.shape == ids.shape } ?? true, "segment_ids has the shape \(segments?.shape ?? [])")
     try checkShape(
-      positions.map { $0.shape == ids.shape || $0.shape == [1, length] } ?? true, "position_ids has the shape \(positions?.shape ?? [])")
+      positions.map { $0.shape == ids.shape || $0.shape == [1, length] } ?? true,
+      "position_ids has the shape \(positions?.shape ?? [])")
     func values(_ t: Tensor?) -> UnsafePointer<Int32>? { t.map { UnsafePointer($0.pointer(Int32.self)) } }
-    let id = ids.pointer(Int32.self), segment = values(segments), place = values(positions), places = positions?.count ?? 1
+    let id = ids.pointer(Int32.self), segment = values(segments), place = values(positions)
+    let places = positions?.count ?? 1
     let parameters = try r.scratch(max(Checked.multiply(2, n), 1), of: Float.self)
     try gamma.read(0, n, to: parameters)
     try beta.read(0, n, to: parameters + n)
@@ -105,7 +110,8 @@ enum EmbedLayerNormalization {
     try failure.rethrow()
     try r.writing(0) { y in
       try Normalization.layer(
-        .float, sums, [ids.count, n], axis: 1, scale: parameters, bias: parameters + n, epsilon: Double(c.float("epsilon")),
+        .float, sums, [ids.count, n], axis: 1, scale: parameters, bias: parameters + n,
+        epsilon: Double(c.float("epsilon")),
         to: y.data, pool: r.pool)
     }
     if r.hasOutput(1) {

@@ -1,22 +1,28 @@
 import Kernels
 import Tensors
 
-/// GatherBlockQuantized (com.microsoft): Gather of a table that is quantised in blocks along an axis; only what is taken is
-/// made float.
+/// GatherBlockQuantized (com.microsoft): Gather of a table that is quantised in blocks along an axis; only what is
+/// taken is made float.
 enum GatherBlockQuantized {
   static let definitions = [
     OperatorDefinition(
       "GatherBlockQuantized", domain: "com.microsoft", since: [1],
-      inputs: [.required("data", "T1"), .required("indices", "I"), .required("scales", "T2"), .optional("zero_points", "T1")],
+      inputs: [
+        .required("data", "T1"), .required("indices", "I"), .required("scales", "T2"), .optional("zero_points", "T1"),
+      ],
       outputs: [.required("output", "T2")],
       types: [
-        "T1": [.float8s, TypeSet(.int4, .uint4, .uint8, .float4e2m1)], "T2": TypeSet(.float, .float16, .bfloat16), "I": .indices,
+        "T1": [.float8s, TypeSet(.int4, .uint4, .uint8, .float4e2m1)], "T2": TypeSet(.float, .float16, .bfloat16),
+        "I": .indices,
       ],
       attributes: [.int("bits", 4), .int("block_size", 128), .int("gather_axis", 0), .int("quantize_axis", 1)],
       takesHalf: true,
       infer: { c in
-        guard let x = c.shape(0), let indices = c.shape(1), let type = c.elementType(0) else { return c.set(0, c.elementType(2), nil) }
-        let shape = try logical(x, bits: bits(c, type), type), axis = try Checked.axis(c.int("gather_axis"), rank: x.count)
+        guard let x = c.shape(0), let indices = c.shape(1), let type = c.elementType(0) else {
+          return c.set(0, c.elementType(2), nil)
+        }
+        let shape = try logical(x, bits: bits(c, type), type)
+        let axis = try Checked.axis(c.int("gather_axis"), rank: x.count)
         c.set(0, c.elementType(2), shape[..<axis] + indices + shape[(axis + 1)...])
       },
       kernel: { c in
@@ -26,7 +32,8 @@ enum GatherBlockQuantized {
           let x = try r.input(0), at = try r.input(1)
           let bits = try bits(c, x.type)
           let table = try Table(
-            x, try r.input(2), try r.optionalInput(3), bits: bits, block: block, gather: Checked.axis(gather, rank: x.rank),
+            x, try r.input(2), try r.optionalInput(3), bits: bits, block: block,
+            gather: Checked.axis(gather, rank: x.rank),
             along: Checked.axis(along, rank: x.rank))
           try table.gather(at.ints(), r)
         }
@@ -64,14 +71,18 @@ enum GatherBlockQuantized {
       shape = try logical(SymbolicShape(x.shape), bits: bits, x.type).known ?? []
       let isFloat = x.type.isFloat
       try checkModel(block > 0 || isFloat, "block_size is 0")
-      try checkModel(gather != along || !isFloat && x.type != .uint8, "gather_axis and quantize_axis are both \(gather)")
+      try checkModel(
+        gather != along || !isFloat && x.type != .uint8, "gather_axis and quantize_axis are both \(gather)")
       try checkModel(zeros == nil || !isFloat, "zero points of \(x.type.name)")
       self.block = block == 0 ? max(1, shape[along]) : block
       let blocks = shape[along] / self.block + (shape[along] % self.block == 0 ? 0 : 1)
       let size = shape, own = Broadcast.strides(of: scales.shape)
       try checkShape(
         scales.rank == size.count
-          && size.indices.allSatisfy { $0 == along ? scales.shape[$0] == blocks : scales.shape[$0] == size[$0] || isFloat && scales.shape[$0] == 1 },
+          && size.indices.allSatisfy {
+            $0 == along ? scales.shape[$0] == blocks
+              : scales.shape[$0] == size[$0] || isFloat && scales.shape[$0] == 1
+          },
         "scales of \(scales.shape) for a table of \(size)")
       strides = size.indices.map { $0 != along && scales.shape[$0] == 1 ? 0 : own[$0] }
       if let zeros {
@@ -128,7 +139,8 @@ enum GatherBlockQuantized {
         if let zeros { try read(zeros, bits, from: zeroIndex(first + b), 1, to: zero + b) }
       }
       try BlockWeights.widen(
-        UnsafePointer(x.data.assumingMemoryBound(to: UInt8.self)) + start * bits / 8, bits: bits, block: block, blocks: blocks, scales: scale, zeros: zero, to: out)
+        UnsafePointer(x.data.assumingMemoryBound(to: UInt8.self)) + start * bits / 8, bits: bits, block: block,
+        blocks: blocks, scales: scale, zeros: zero, to: out)
     }
 
     /// Elements with scales wherever they are, one by one.
@@ -156,12 +168,16 @@ enum GatherBlockQuantized {
 
     /// Zero points of a row are filled up to whole bytes where they are packed into uint8.
     private func zeroIndex(_ scale: Int) -> Int {
-      guard let zeros, x.type == .uint8, bits < 8, let last = scales.shape.last, let packed = zeros.shape.last else { return scale }
+      guard let zeros, x.type == .uint8, bits < 8, let last = scales.shape.last, let packed = zeros.shape.last else {
+        return scale
+      }
       return scale / last * packed * (8 / bits) + scale % last
     }
 
     /// Elements from any place on as float.
-    private func read(_ t: Tensor, _ bits: Int, from start: Int, _ count: Int, to out: UnsafeMutablePointer<Float>) throws {
+    private func read(
+      _ t: Tensor, _ bits: Int, from start: Int, _ count: Int, to out: UnsafeMutablePointer<Float>
+    ) throws {
       if bits >= 8 || t.type == .float4e2m1 && start % 2 == 0 {
         return try Cast.apply(t.type, t.data + start * bits / 8, to: .float, out, count)
       }

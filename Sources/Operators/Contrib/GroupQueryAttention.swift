@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// GroupQueryAttention (com.microsoft): fewer heads of keys and values than of queries, each sequence with a length of its
-/// own, rotary embedding of what is new, and a cache [batch, heads, capacity, size] in float, 8 or 4 bits.
+/// GroupQueryAttention (com.microsoft): fewer heads of keys and values than of queries, each sequence with a length of
+/// its own, rotary embedding of what is new, and a cache [batch, heads, capacity, size] in float, 8 or 4 bits.
 enum GroupQueryAttention {
   static let definitions = [
     OperatorDefinition(
@@ -11,11 +11,13 @@ enum GroupQueryAttention {
         .required("query", "T"), .optional("key", "T"), .optional("value", "T"), .optional("past_key", "C"),
         .optional("past_value", "C"), .required("seqlens_k", "M"), .required("total_sequence_length", "M"),
         .optional("cos_cache", "T"), .optional("sin_cache", "T"), .optional("position_ids", "I"),
-        .optional("attention_bias", "T"), .optional("head_sink", "T"), .optional("k_scale", "S"), .optional("v_scale", "S"),
+        .optional("attention_bias", "T"), .optional("head_sink", "T"), .optional("k_scale", "S"),
+        .optional("v_scale", "S"),
         .optional("q_norm_weight", "T"), .optional("k_norm_weight", "T"),
       ],
       outputs: [
-        .required("output", "T"), .optional("present_key", "C"), .optional("present_value", "C"), .optional("output_qk", "T"),
+        .required("output", "T"), .optional("present_key", "C"), .optional("present_value", "C"),
+        .optional("output_qk", "T"),
       ],
       types: [
         "T": TypeSet(.float, .float16, .bfloat16), "C": TypeSet(.float, .float16, .bfloat16, .int8, .uint8),
@@ -24,19 +26,24 @@ enum GroupQueryAttention {
       attributes: [
         .required(.int, "num_heads"), .required(.int, "kv_num_heads"), .float("scale"), .float("softcap", 0),
         .int("causal", 1), .int("local_window_size", -1), .int("do_rotary", 0), .int("rotary_interleaved", 0),
-        .int("smooth_softmax", -1), .int("qk_output", 0), .int("kv_cache_bit_width", 0), .string("k_quant_type", "NONE"),
+        .int("smooth_softmax", -1), .int("qk_output", 0), .int("kv_cache_bit_width", 0),
+        .string("k_quant_type", "NONE"),
         .string("v_quant_type", "NONE"), .int("sliding_window_cache", 0), .float("qk_norm_epsilon", 1e-6),
       ],
       exactness: .accumulating, infer: infer, kernel: kernel)
   ]
 
   /// Heads of queries and of keys, and the size of one, from the width of the query (and of what is packed into it).
-  private static func heads(_ c: some NodeReading, width: Int, isPacked: Bool) throws -> (heads: Int, kv: Int, size: Int) {
+  private static func heads(
+    _ c: some NodeReading, width: Int, isPacked: Bool
+  ) throws -> (heads: Int, kv: Int, size: Int) {
     let heads = try c.headCount(), kv = try c.headCount("kv_num_heads")
     try checkModel(heads % kv == 0, "\(heads) heads of queries for \(kv) of keys")
     let parts = isPacked ? try Checked.add(heads, Checked.multiply(2, kv)) : heads
-    try checkShape(width % parts == 0, "\(width) elements don't divide into \(parts) heads")
-    return (heads, kv, width / parts)
+    let size = try AttentionCore.headSize(width, heads: parts)
+    // Rows of nothing would be counted without end.
+    try checkShape(size > 0, "rows without elements")
+    return (heads, kv, size)
   }
 
   @Sendable private static func infer(_ c: InferenceContext) throws {
@@ -61,7 +68,8 @@ enum GroupQueryAttention {
 
   @Sendable private static func kernel(_ c: KernelContext) throws -> Kernel {
     guard !c.hasInput(14), !c.hasInput(15) else {
-      throw SwiftletError(.unsupported, "q_norm_weight and k_norm_weight, which are for GPUs: export the normalisation as nodes")
+      throw SwiftletError(
+        .unsupported, "q_norm_weight and k_norm_weight, which are for GPUs: export the normalisation as nodes")
     }
     let stage: AttentionCore.Stage?
     switch try c.int("qk_output") {
@@ -73,7 +81,9 @@ enum GroupQueryAttention {
     let window = try c.int("local_window_size"), isCausal = try c.bool("causal")
     try checkModel(window == -1 || window > 0 && isCausal, "local_window_size is \(window)")
     let drops = try c.bool("sliding_window_cache")
-    try checkModel(!drops || window > 0 && stage == nil, "sliding_window_cache with local_window_size = \(window), or with qk_output")
+    try checkModel(
+      !drops || window > 0 && stage == nil,
+      "sliding_window_cache with local_window_size = \(window), or with qk_output")
     return { r in try run(r, c, stage, window: window, drops: drops, isCausal: isCausal) }
   }
 
@@ -85,25 +95,31 @@ enum GroupQueryAttention {
     let (batch, rows) = (query.shape[0], query.shape[1])
     let (heads, kv, size) = try heads(c, width: query.shape[2], isPacked: key == nil)
     for t in [key, value] {
-      try checkShape((t == nil) == (key == nil) && t.map { $0.shape == [batch, rows, kv * size] } ?? true, "key or value has the shape \(t?.shape ?? [])")
+      try checkShape(
+        (t == nil) == (key == nil) && t.map { $0.shape == [batch, rows, kv * size] } ?? true,
+        "key or value has the shape \(t?.shape ?? [])")
     }
     let width = query.shape[2], data = UnsafePointer(query.pointer(Float.self))
-    func packed(_ head: Int) -> HeadRows { HeadRows(data + head * size, .init(batch: rows * width, head: size, row: width)) }
+    func packed(_ head: Int) -> HeadRows {
+      HeadRows(data + head * size, .init(batch: rows * width, head: size, row: width))
+    }
     var q = packed(0)
     var k = key.map { HeadRows($0, heads: kv, size: size) } ?? packed(heads)
     let v = value.map { HeadRows($0, heads: kv, size: size) } ?? packed(heads + kv)
     let lengths = try GroupedCache.Lengths(
-      try r.input(5).ints(), total: try r.input(6).int(), past: try r.optionalInput(3), window: drops ? window : nil, batch: batch,
-      rows: rows)
+      try r.input(5).ints(), total: try r.input(6).int(), past: try r.optionalInput(3),
+      window: drops ? window : nil, batch: batch, rows: rows)
     if try c.bool("do_rotary") {
       let rotary = try Rotary(r, lengths, batch: batch, rows: rows, isInterleaved: try c.bool("rotary_interleaved"))
       q = try rotary.apply(q, heads: heads, size: size, r)
       k = try rotary.apply(k, heads: kv, size: size, r)
     }
     let bits = try c.int("kv_cache_bit_width")
-    let keys = try GroupedCache(r, past: 3, scale: 12, bits: bits, kind: c.string("k_quant_type"), lengths, heads: kv, size: size)
+    let keys = try GroupedCache(
+      r, past: 3, scale: 12, bits: bits, kind: c.string("k_quant_type"), lengths, heads: kv, size: size)
       .join(k, output: 1, r)
-    let values = try GroupedCache(r, past: 4, scale: 13, bits: bits, kind: c.string("v_quant_type"), lengths, heads: kv, size: size)
+    let values = try GroupedCache(
+      r, past: 4, scale: 13, bits: bits, kind: c.string("v_quant_type"), lengths, heads: kv, size: size)
       .join(v, output: 2, r)
     var core = AttentionCore(
       batch: batch, heads: heads, kvHeads: kv, queries: rows, keys: lengths.total, headSize: size, valueSize: size,
@@ -119,15 +135,11 @@ enum GroupQueryAttention {
     } else if try c.int("smooth_softmax") == 1 {
       core.sinks = Array(repeating: 0, count: heads)
     }
-    let biases = try r.optionalInput(10).map { [try AttentionCore.Bias<Float>(drops ? resident($0, lengths, r) : $0, core)] } ?? []
+    let biases = try r.optionalInput(10).map {
+      [try AttentionCore.Bias<Float>(drops ? resident($0, lengths, r) : $0, core)]
+    } ?? []
     let scores = try stage.flatMap { stage in r.hasOutput(3) ? (stage, try r.output(3).pointer(Float.self)) : nil }
-    func prepare(_ plane: Int) {
-      keys.prepare(plane)
-      values.prepare(plane)
-    }
-    if rows == 0 { (0..<batch * kv).forEach(prepare) }
-    try core.run(
-      q, keys.all, values.all, out: r.output(0), biases: biases, scores: scores.map { (stage: $0, data: $1) }, prepare: prepare, r)
+    try core.run(q, keys, values, out: r.output(0), biases: biases, scores: scores.map { (stage: $0, data: $1) }, r)
     guard let (_, p) = scores else { return }
     // What a query doesn't see counts as 0 in the output.
     for i in 0..<batch * heads * rows {
@@ -139,11 +151,15 @@ enum GroupQueryAttention {
 
   /// The columns of an addend [..., positions] that stand for the rows which the cache holds, and the new ones.
   private static func resident(_ t: Tensor, _ lengths: GroupedCache.Lengths, _ r: RunContext) throws -> Tensor {
-    let batch = lengths.past.count, width = t.shape.last ?? 0, first = zip(lengths.positions, lengths.past).map { $0 - $1 }
-    guard t.rank == 4, t.shape[0] == 1 || t.shape[0] == batch, zip(first, lengths.present).allSatisfy({ $0 + $1 <= width }) else {
+    let batch = lengths.past.count, width = t.shape.last ?? 0
+    let first = zip(lengths.positions, lengths.past).map { $0 - $1 }
+    guard t.rank == 4, t.shape[0] == 1 || t.shape[0] == batch,
+      zip(first, lengths.present).allSatisfy({ $0 + $1 <= width })
+    else {
       throw SwiftletError(.shape, "attention_bias has the shape \(t.shape)")
     }
-    let out = try r.scratchTensor(.float, [batch, t.shape[1], t.shape[2], lengths.total]), rows = t.shape[1] * t.shape[2]
+    let out = try r.scratchTensor(.float, [batch, t.shape[1], t.shape[2], lengths.total])
+    let rows = t.shape[1] * t.shape[2]
     out.data.initializeMemory(as: UInt8.self, repeating: 0, count: out.byteCount)
     for b in 0..<batch {
       for row in 0..<rows {
@@ -184,14 +200,15 @@ enum GroupQueryAttention {
     }
 
     func apply(_ x: HeadRows, heads: Int, size: Int, _ r: RunContext) throws -> HeadRows {
-      try checkShape(2 * half <= size, "the caches have the shape \(cos.shape) for heads of \(size)")
+      try checkShape(half <= size / 2, "the caches have the shape \(cos.shape) for heads of \(size)")
       let out = try r.scratch(max(Checked.count([positions.count, heads, size]), 1), of: Float.self)
       let c = cos.pointer(Float.self), s = sin.pointer(Float.self)
       r.pool.parallel(over: positions.count, grain: max(1, 8192 / max(1, heads * size))) { range in
         for i in range {
           for h in 0..<heads {
             RotaryEmbedding.rotate(
-              x.data + (i / rows * x.layout.batch + i % rows * x.layout.row + h * x.layout.head), out + (i * heads + h) * size,
+              x.data + (i / rows * x.layout.batch + i % rows * x.layout.row + h * x.layout.head),
+              out + (i * heads + h) * size,
               c + positions[i] * half, s + positions[i] * half, half, size, isInterleaved)
           }
         }

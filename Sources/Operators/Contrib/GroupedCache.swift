@@ -1,8 +1,9 @@
 import Kernels
 import Tensors
 
-/// The cache of keys or of values of GroupQueryAttention, [batch, heads, capacity, size]: past rows of each sequence, the new
-/// ones, zeros behind them; stored as float or quantised (int8, or uint8 with two numbers of 4 bits plus 8 a byte).
+/// The cache of keys or of values of GroupQueryAttention, [batch, heads, capacity, size]: past rows of each sequence,
+/// the new ones, zeros behind them; stored as float or quantised (int8, or uint8 with two numbers of 4 bits plus 8 a
+/// byte).
 struct GroupedCache {
   /// Rows of the sequences before and after a run.
   struct Lengths {
@@ -11,8 +12,8 @@ struct GroupedCache {
     let rows: Int
     /// Where the new rows are in their sequences.
     let positions: [Int]
-    /// Rows that the cache holds beforehand (less than `positions` where it drops the oldest), and those that count with the
-    /// new ones.
+    /// Rows that the cache holds beforehand (less than `positions` where it drops the oldest), and those that count
+    /// with the new ones.
     let past: [Int]
     let present: [Int]
     /// The rows of `present` that the cache keeps: all, or the last ones.
@@ -27,8 +28,11 @@ struct GroupedCache {
       try checkShape(seqlens.count == batch, "\(seqlens.count) seqlens_k for \(batch) sequences")
       let before = past.map { $0.rank == 4 ? $0.shape[2] : 0 } ?? 0, isPrompt = total == rows
       let room = window == nil ? before : Int.max
-      guard total >= rows, total - rows <= room, seqlens.allSatisfy({ $0 >= -1 && $0 < total && (isPrompt || $0 + 1 >= rows && $0 + 1 - rows <= room) }) else {
-        throw SwiftletError(.runtime, "seqlens_k \(seqlens) and total_sequence_length \(total) for \(rows) rows and a past of \(before)")
+      guard total >= rows, total - rows <= room,
+        seqlens.allSatisfy({ $0 >= -1 && $0 < total && (isPrompt || $0 + 1 >= rows && $0 + 1 - rows <= room) })
+      else {
+        throw SwiftletError(
+          .runtime, "seqlens_k \(seqlens) and total_sequence_length \(total) for \(rows) rows and a past of \(before)")
       }
       (self.rows, self.isPrompt, drops) = (rows, isPrompt, window != nil)
       let ends = seqlens.map { $0 + 1 }, positions = ends.map { isPrompt ? 0 : $0 - rows }
@@ -93,44 +97,44 @@ struct GroupedCache {
 
   private var rowBytes: Int { size * bits / 8 }
 
-  /// All rows of all sequences as float, which `prepare` makes for one sequence and head; what the cache keeps is stored in
-  /// output `i` if that is asked for.
-  func join(_ new: HeadRows, output i: Int, _ r: RunContext) throws -> (all: HeadRows, prepare: (_ plane: Int) -> Void) {
+  /// All rows of all sequences as float; what the cache keeps is stored in output `i` if that is asked for. They get
+  /// there when they are prepared.
+  func join(_ new: HeadRows, output i: Int, _ r: RunContext) throws -> HeadRows {
     let batch = lengths.past.count, shape = [batch, heads, lengths.capacity, size]
     var stored: Tensor?
     if r.hasOutput(i) {
-      stored = try bits == 32 ? r.output(i, .float, shape) : r.output(i, bits == 8 ? .int8 : .uint8, shape.dropLast() + [rowBytes])
+      stored = try bits == 32 ? r.output(i, .float, shape) : r.output(
+        i, bits == 8 ? .int8 : .uint8, shape.dropLast() + [rowBytes])
     }
     // A cache that drops rows is cut out of all rows; any other is them.
     let drops = lengths.drops, count = drops ? lengths.total : lengths.capacity, all = [batch, heads, count, size]
     let floats = try bits == 32 && !drops ? stored ?? r.scratchTensor(.float, all) : r.scratchTensor(.float, all)
-    let codes = bits == 32 ? nil : drops ? try r.scratch(Checked.multiply(batch * heads * count, rowBytes)) : stored?.data
+    let codes = bits == 32 ? nil
+      : drops ? try r.scratch(Checked.multiply(batch * heads * count, rowBytes)) : stored?.data
     let out = floats.pointer(Float.self), before = past.map { $0.shape[2] } ?? 0
-    func prepare(_ plane: Int) {
-      let (b, h) = (plane / heads, plane % heads), start = lengths.past[b]
+    func prepare(_ plane: Int, _ rows: Range<Int>) {
+      let (b, h) = (plane / heads, plane % heads), start = lengths.past[b], end = start + lengths.rows
       let to = out + plane * count * size, store = codes.map { $0 + plane * count * rowBytes }
+      let held = rows.clamped(to: 0..<start), added = rows.clamped(to: start..<end)
+      let rest = rows.clamped(to: end..<count)
       if let past {
-        let from = past.data + plane * before * rowBytes
-        if bits == 32 { UnsafeMutableRawPointer(to).copyMemory(from: from, byteCount: start * rowBytes) }
-        store?.copyMemory(from: from, byteCount: start * rowBytes)
-        for row in 0..<(bits == 32 ? 0 : start) { decode(from + row * rowBytes, to + row * size, head: h) }
+        let from = past.data + (plane * before + held.lowerBound) * rowBytes, at = to + held.lowerBound * size
+        if bits == 32 { UnsafeMutableRawPointer(at).copyMemory(from: from, byteCount: held.count * rowBytes) }
+        (store.map { $0 + held.lowerBound * rowBytes })?.copyMemory(from: from, byteCount: held.count * rowBytes)
+        for row in 0..<(bits == 32 ? 0 : held.count) { decode(from + row * rowBytes, at + row * size, head: h) }
       }
-      for row in 0..<lengths.rows {
-        let from = new.data + (b * new.layout.batch + h * new.layout.head + row * new.layout.row)
-        let at = to + (start + row) * size
-        at.update(from: from, count: size)
-        if bits != 32 { encode(at, store.map { $0 + (start + row) * rowBytes }, head: h) }
-      }
-      let end = start + lengths.rows, rest = count - end
-      (to + end * size).update(repeating: 0, count: rest * size)
-      (store.map { $0 + end * rowBytes })?.initializeMemory(as: UInt8.self, repeating: 0, count: rest * rowBytes)
-      guard drops, let stored else { return }
+      new.copy(b, h, added.lowerBound - start..<added.upperBound - start, size: size, to: to + added.lowerBound * size)
+      if bits != 32 { for row in added { encode(to + row * size, store.map { $0 + row * rowBytes }, head: h) } }
+      (to + rest.lowerBound * size).update(repeating: 0, count: rest.count * size)
+      (store.map { $0 + rest.lowerBound * rowBytes })?
+        .initializeMemory(as: UInt8.self, repeating: 0, count: rest.count * rowBytes)
+      guard drops, rows.upperBound >= count, let stored else { return }
       let from = store.map { UnsafeRawPointer($0) } ?? UnsafeRawPointer(to), kept = lengths.kept[b]
       let cache = stored.data + plane * lengths.capacity * rowBytes, used = kept.count * rowBytes
       cache.copyMemory(from: from + kept.lowerBound * rowBytes, byteCount: used)
       (cache + used).initializeMemory(as: UInt8.self, repeating: 0, count: lengths.capacity * rowBytes - used)
     }
-    return (HeadRows(out, .heads(heads, rows: count, size: size)), prepare)
+    return HeadRows(out, .heads(heads, rows: count, size: size), prepare: prepare)
   }
 
   private func decode(_ from: UnsafeRawPointer, _ to: UnsafeMutablePointer<Float>, head: Int) {

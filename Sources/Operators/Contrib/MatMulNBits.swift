@@ -12,17 +12,23 @@ enum MatMulNBits {
       ],
       outputs: [.required("Y", "T1")],
       types: [
-        "T1": TypeSet(.float, .float16, .bfloat16), "T2": TypeSet(.uint8), "T3": TypeSet(.uint8, .float, .float16, .bfloat16),
+        "T1": TypeSet(.float, .float16, .bfloat16), "T2": TypeSet(.uint8),
+        "T3": TypeSet(.uint8, .float, .float16, .bfloat16),
         "T4": TypeSet(.int32),
       ],
       attributes: [
-        .required(.int, "K"), .required(.int, "N"), .required(.int, "block_size"), .int("bits", 4), .int("accuracy_level", 0),
+        .required(.int, "K"), .required(.int, "N"), .required(.int, "block_size"), .int("bits", 4),
+        .int("accuracy_level", 0),
         .int("weight_prepacked", 0),
       ],
       exactness: .accumulating, infer: { try infer($0, inner: "K", outer: "N") },
       kernel: { c in
-        guard try !c.bool("weight_prepacked") else { throw SwiftletError(.unsupported, "weights that were packed for a GPU") }
+        guard try !c.bool("weight_prepacked") else {
+          throw SwiftletError(.unsupported, "weights that were packed for a GPU")
+        }
         let (n, k) = try sizes(c), bits = try c.int("bits"), block = try c.int("block_size")
+        // Level 4 lets A be rounded to 8 bits.
+        let isRounded = try c.int("accuracy_level") == 4
         return { r in
           let b = try r.input(1), scales = try r.input(2), zeros = try r.optionalInput(3), bias = try r.optionalInput(5)
           let blocks = k / block + (k % block == 0 ? 0 : 1), count = try Checked.multiply(n, blocks)
@@ -39,20 +45,28 @@ enum MatMulNBits {
           let x = try r.input(0), y = try r.output(0), m = k == 0 ? 0 : x.count / k
           if let groups = try r.optionalInput(4) {
             let groups = try groups.ints()
-            guard groups.count == k || groups.count == blocks * block, groups.allSatisfy({ $0 >= 0 && $0 < blocks }) else {
+            guard groups.count == k || groups.count == blocks * block,
+              groups.allSatisfy({ $0 >= 0 && $0 < blocks })
+            else {
               throw SwiftletError(.runtime, "g_idx has \(groups.count) numbers for \(k) columns in \(blocks) blocks")
             }
             return try TiledProduct(m: m, n: n, k: k, rowStride: blocks * block).run(r, x, bias, y) {
               weights.widen($0, groups: groups, to: $1)
             }
           }
-          if weights.isDirect(m: m) {
+          let from = UnsafePointer(x.pointer(Float.self)), to = y.pointer(Float.self)
+          let addend = bias.map { UnsafePointer($0.pointer(Float.self)) }
+          if isRounded, weights.canRound {
+            r.chose("integers")
+            let scratch = try r.scratch(weights.roundedBytes(m: m))
+            weights.multiplyRounded(from, m: m, bias: addend, to: to, pool: r.pool, scratch: scratch)
+          } else if weights.isDirect(m: m) {
             r.chose("direct")
-            return weights.multiply(
-              x.pointer(Float.self), m: m, bias: bias.map { UnsafePointer($0.pointer(Float.self)) }, to: y.pointer(Float.self),
-              pool: r.pool, scratch: try r.scratch(weights.scratchCount(m: m), of: Float.self))
+            let scratch = try r.scratch(weights.scratchCount(m: m), of: Float.self)
+            weights.multiply(from, m: m, bias: addend, to: to, pool: r.pool, scratch: scratch)
+          } else {
+            try TiledProduct(m: m, n: n, k: k, rowStride: blocks * block).run(r, from, addend, to, weights)
           }
-          try TiledProduct(m: m, n: n, k: k, rowStride: blocks * block).run(r, x, bias, y) { weights.widen($0, to: $1) }
         }
       }),
     OperatorDefinition(
@@ -66,13 +80,15 @@ enum MatMulNBits {
       exactness: .accumulating,
       infer: { try $0.bool("transB") ? infer($0, inner: "K", outer: "N") : infer($0, inner: "N", outer: "K") },
       kernel: { c in
-        let isTransposed = try c.bool("transB"), (n, k) = try sizes(c), block = try c.int("block_size"), kind = try c.int("quant_type")
+        let isTransposed = try c.bool("transB"), (n, k) = try sizes(c), block = try c.int("block_size")
+        let kind = try c.int("quant_type")
         try checkModel(kind == 0 || kind == 1, "quant_type is \(kind)")
         let values = kind == 0 ? fp4 : nf4
         return { r in
           let b = try r.input(1), scales = try r.input(2), count = try Checked.multiply(n, k)
           try checkShape(
-            b.count == (count + 1) / 2 && scales.count == (count + block - 1) / block, "B or absmax have the wrong shape")
+            b.count == (count + 1) / 2 && scales.count == (count + block - 1) / block,
+            "B or absmax have the wrong shape")
           let bytes = b.pointer(UInt8.self), scale = scales.pointer(Float.self), x = try r.input(0)
           func widen(_ row: Int, _ to: UnsafeMutablePointer<Float>) {
             // High bits first; blocks run on over the rows' ends.
@@ -108,7 +124,7 @@ enum MatMulNBits {
 
   private static func sizes(_ c: some NodeReading) throws -> (n: Int, k: Int) {
     let n = try c.int("N"), k = try c.int("K"), block = try c.int("block_size")
-    try checkModel(n > 0 && k > 0, "a matrix of \(n) rows of \(k)")
+    try checkModel(n > 0 && k > 0 && max(n, k) <= 1 << 31, "a matrix of \(n) rows of \(k)")
     try checkModel(block >= 16 && block <= 1 << 20 && block & (block - 1) == 0, "block_size is \(block)")
     if let bits = try c.optionalInt("bits") { try checkModel([2, 4, 8].contains(bits), "weights of \(bits) bits") }
     return (n, k)
@@ -131,7 +147,9 @@ struct TiledProduct {
   let rowStride: Int
 
   /// - Parameter widen: makes one row of weights.
-  func run(_ r: RunContext, _ x: Tensor, _ bias: Tensor?, _ y: Tensor, _ widen: (Int, UnsafeMutablePointer<Float>) -> Void) throws {
+  func run(
+    _ r: RunContext, _ x: Tensor, _ bias: Tensor?, _ y: Tensor, _ widen: (Int, UnsafeMutablePointer<Float>) -> Void
+  ) throws {
     try run(r, x.pointer(Float.self), bias.map { UnsafePointer($0.pointer(Float.self)) }, y.pointer(Float.self), widen)
   }
 
@@ -139,27 +157,56 @@ struct TiledProduct {
     _ r: RunContext, _ x: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>,
     _ widen: (Int, UnsafeMutablePointer<Float>) -> Void
   ) throws {
+    // Whole vectors.
+    let tile = max(16, min(256, (1 << 16) / max(rowStride, 1) / 16 * 16))
+    try run(
+      r, x, bias, y, tile: tile, count: Checked.multiply(tile, rowStride),
+      operand: { .strided($0, rowStride: 1, columnStride: rowStride) }
+    ) { rows, w in
+      for row in rows { widen(row, w + (row - rows.lowerBound) * rowStride) }
+    }
+  }
+
+  /// With the weights made panels.
+  func run(
+    _ r: RunContext, _ x: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>,
+    _ weights: BlockWeights
+  ) throws {
+    guard weights.isWhole else { return try run(r, x, bias, y) { weights.widen($0, to: $1) } }
+    let width = max(16, weights.panelWidth), tile = max(width, min(256, (1 << 16) / max(k, 1) / width * width))
+    try run(
+      r, x, bias, y, tile: tile, count: weights.panelCount(rows: tile), operand: { .panels($0) },
+      fill: weights.makePanels)
+  }
+
+  /// - Parameters:
+  ///   - tile: rows of weights that stay in the second-level cache.
+  ///   - count: floats that a tile takes.
+  private func run(
+    _ r: RunContext, _ x: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>,
+    tile: Int,
+    count: Int, operand: (UnsafePointer<Float>) -> Gemm<Float>.Operand,
+    fill: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  ) throws {
     guard m > 0, n > 0 else { return }
     r.chose("tiles of float")
-    // A tile that stays in the second-level cache, of whole vectors.
-    let tile = max(16, min(256, (1 << 16) / max(rowStride, 1) / 16 * 16)), tiles = (n + tile - 1) / tile
-    let left = try PackedMatrix(.a, rows: m, columns: k, data: x, source: .float, rowStride: k, columnStride: 1, pool: r.pool)
+    let tiles = (n + tile - 1) / tile
+    let left = try PackedMatrix(
+      .a, rows: m, columns: k, data: x, source: .float, rowStride: k, columnStride: 1, pool: r.pool)
     func product(_ w: UnsafePointer<Float>, first: Int, _ rows: Int) throws -> Gemm<Float> {
       try Gemm(
-        m: m, n: rows, k: k, a: .packed(left), b: .strided(w, rowStride: 1, columnStride: rowStride),
-        epilogue: Epilogue(columnBias: bias.map { $0 + first }))
+        m: m, n: rows, k: k, a: .packed(left), b: operand(w), epilogue: Epilogue(columnBias: bias.map { $0 + first }))
     }
-    let tileCount = try Checked.multiply(tile, rowStride)
     let gemmBytes = try product(UnsafePointer(y), first: 0, min(tile, n)).scratchBytes(width: 1) + 64
     let width = r.pool.width
-    let weights = try r.scratch(Checked.multiply(width, tileCount), of: Float.self)
+    let weights = try r.scratch(Checked.multiply(width, count), of: Float.self)
     let memory = try r.scratch(Checked.multiply(width, gemmBytes))
     let serial = try ThreadPool(width: 1), failure = FirstError()
-    try withoutActuallyEscaping(widen) { widen in
+    try withoutActuallyEscaping(fill) { fill in
       r.pool.parallel(tiles) { index, worker in
         failure.catching {
-          let first = index * tile, rows = min(tile, n - first), w = weights + worker * tileCount
-          for row in 0..<rows { widen(first + row, w + row * rowStride) }
+          let first = index * tile, rows = min(tile, n - first), w = weights + worker * count
+          fill(first..<first + rows, w)
           try product(UnsafePointer(w), first: first, rows)
             .run(y + first, rowStride: n, pool: serial, scratch: memory + worker * gemmBytes)
         }

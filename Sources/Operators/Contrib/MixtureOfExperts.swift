@@ -16,7 +16,9 @@ enum MixtureOfExperts {
       outputs: [.required("output", "T")], types: ["T": TypeSet(.float, .float16, .bfloat16)], attributes: attributes,
       exactness: .accumulating, infer: { $0.set(0, like: 0) },
       kernel: { c in
-        guard !c.hasInput(6), !c.hasInput(7) else { throw SwiftletError(.unsupported, "a third product of the experts") }
+        guard !c.hasInput(6), !c.hasInput(7) else {
+          throw SwiftletError(.unsupported, "a third product of the experts")
+        }
         let form = try Form(c)
         return { r in
           try form.run(
@@ -48,9 +50,12 @@ enum MixtureOfExperts {
         }
         let kind = try c.string("quant_type")
         guard kind == "int" else { throw SwiftletError(.unsupported, "weights of the kind '\(kind)'") }
-        guard try c.int("weights_prepacked") != 1 else { throw SwiftletError(.unsupported, "weights that were packed beforehand") }
+        guard try c.int("weights_prepacked") != 1 else {
+          throw SwiftletError(.unsupported, "weights that were packed beforehand")
+        }
         let form = try Form(c), block = try c.int("block_size"), bits = try c.int("expert_weight_bits")
-        let bits1 = try c.optionalInt("fc1_expert_weight_bits") ?? bits, bits2 = try c.optionalInt("fc2_expert_weight_bits") ?? bits
+        let bits1 = try c.optionalInt("fc1_expert_weight_bits") ?? bits
+        let bits2 = try c.optionalInt("fc2_expert_weight_bits") ?? bits
         return { r in
           try form.run(
             r, weights: 14, first: ExpertLayer(r, weights: 2, scales: 3, zeros: 11, bias: 4, bits: bits1, block: block),
@@ -102,18 +107,23 @@ enum MixtureOfExperts {
     func run(_ r: RunContext, weights: Int?, first: ExpertLayer, second: ExpertLayer) throws {
       let x = try r.input(0), router = try r.input(1), y = try r.output(0), hidden = x.shape.last ?? 0
       let rows = hidden == 0 ? 0 : x.count / hidden, experts = first.experts
-      try checkShape(router.shape == [rows, experts] && k <= experts, "router_probs has the shape \(router.shape) for \(rows) rows")
+      try checkShape(
+        router.shape == [rows, experts] && k <= experts, "router_probs has the shape \(router.shape) for \(rows) rows")
       let inner = gate == .none ? first.n : first.n / 2
       try checkShape(
         first.k == hidden && second.n == hidden && second.k == inner && second.experts == experts
-          && (gate == .none || first.n % 2 == 0), "experts of [\(first.n), \(first.k)] and [\(second.n), \(second.k)] for rows of \(hidden)")
+          && (gate == .none || first.n % 2 == 0),
+          "experts of [\(first.n), \(first.k)] and [\(second.n), \(second.k)] for rows of \(hidden)")
       y.data.initializeMemory(as: UInt8.self, repeating: 0, count: y.byteCount)
       guard rows > 0 else { return }
       let shares = try weights.flatMap { try r.optionalInput($0) }
-      try checkShape(shares.map { $0.shape == router.shape } ?? true, "router_weights has the shape \(shares?.shape ?? [])")
+      try checkShape(
+        shares.map { $0.shape == router.shape } ?? true, "router_weights has the shape \(shares?.shape ?? [])")
       let chosen = choose(router.pointer(Float.self), shares?.pointer(Float.self), rows: rows, experts: experts)
       let most = chosen.map(\.count).max() ?? 0
-      func buffer(_ n: Int) throws -> UnsafeMutablePointer<Float> { try r.scratch(max(Checked.multiply(most, n), 1), of: Float.self) }
+      func buffer(_ n: Int) throws -> UnsafeMutablePointer<Float> {
+        try r.scratch(max(Checked.multiply(most, n), 1), of: Float.self)
+      }
       let input = try buffer(hidden), middle = try buffer(first.n), gated = gate == .none ? middle : try buffer(inner)
       let out = try buffer(hidden), from = x.pointer(Float.self), to = y.pointer(Float.self)
       for (expert, taken) in chosen.enumerated() where !taken.isEmpty {
@@ -199,7 +209,9 @@ struct ExpertLayer {
   /// - Parameter block: elements of a row that have a scale; 0: all.
   init(_ r: RunContext, weights: Int, scales: Int, zeros: Int, bias: Int, bits: Int, block: Int) throws {
     let w = try r.input(weights)
-    try checkModel([2, 4, 8].contains(bits) && (block == 0 || block >= 16 && block & (block - 1) == 0), "weights of \(bits) bits in blocks of \(block)")
+    try checkModel(
+      [2, 4, 8].contains(bits) && (block == 0 || block >= 16 && block & (block - 1) == 0),
+      "weights of \(bits) bits in blocks of \(block)")
     try checkShape(w.rank == 3, "the experts' weights have the shape \(w.shape)")
     let k = try Checked.multiply(w.shape[2], 8 / bits), size = block == 0 ? max(k, 1) : block
     (self.weights, experts, n, self.k, self.bits, self.block) = (w, w.shape[0], w.shape[1], k, bits, size)
@@ -240,7 +252,8 @@ struct ExpertLayer {
     guard let scales else {
       let gemm = try Gemm<Float>(
         m: rows, n: n, k: k, a: .strided(x, rowStride: k, columnStride: 1),
-        b: .strided(weights.pointer(Float.self) + expert * n * k, rowStride: 1, columnStride: k), epilogue: Epilogue(columnBias: bias))
+        b: .strided(weights.pointer(Float.self) + expert * n * k, rowStride: 1, columnStride: k),
+        epilogue: Epilogue(columnBias: bias))
       return gemm.run(y, rowStride: n, pool: r.pool, scratch: try r.scratch(gemm.scratchBytes(width: r.pool.width)))
     }
     let first = expert * n * blocks
@@ -251,6 +264,6 @@ struct ExpertLayer {
       let scratch = try r.scratch(matrix.scratchCount(m: rows), of: Float.self)
       return matrix.multiply(x, m: rows, bias: bias, to: y, pool: r.pool, scratch: scratch)
     }
-    try TiledProduct(m: rows, n: n, k: k, rowStride: k).run(r, x, bias, y) { matrix.widen($0, to: $1) }
+    try TiledProduct(m: rows, n: n, k: k, rowStride: k).run(r, x, bias, y, matrix)
   }
 }

@@ -8,13 +8,15 @@ enum MultiHeadAttention {
     definition(
       "MultiHeadAttention", Inputs(bias: 3, mask: 4, addend: 5, past: 6, pastLength: 8, indirection: 9),
       [
-        .optional("bias", "T"), .optional("key_padding_mask", "M"), .optional("attention_bias", "T"), .optional("past_key", "T"),
+        .optional("bias", "T"), .optional("key_padding_mask", "M"), .optional("attention_bias", "T"),
+        .optional("past_key", "T"),
         .optional("past_value", "T"), .optional("past_sequence_length", "M"), .optional("cache_indirection", "M"),
       ], [.int("unidirectional", 0)]),
     definition(
       "DecoderMaskedMultiHeadAttention", Inputs(bias: 10, mask: 3, addend: 4, past: 5, pastLength: 7, indirection: 9),
       [
-        .optional("mask_index", "M"), .optional("attention_bias", "T"), .optional("past_key", "T"), .optional("past_value", "T"),
+        .optional("mask_index", "M"), .optional("attention_bias", "T"), .optional("past_key", "T"),
+        .optional("past_value", "T"),
         .optional("past_sequence_length", "M"), .optional("beam_width", "M"), .optional("cache_indirection", "M"),
         .optional("bias", "T"),
       ], [.int("past_present_share_buffer", 0), .int("output_qk", 0)]),
@@ -68,13 +70,11 @@ enum MultiHeadAttention {
 
     init(_ q: SymbolicShape, _ k: SymbolicShape?, _ v: SymbolicShape?, heads: Int) throws {
       func split(_ hidden: Dimension, into n: Int) throws -> Dimension {
-        try hidden.map {
-          try checkShape($0 % n == 0, "\($0) elements don't divide into \(n) heads")
-          return $0 / n
-        }
+        try hidden.map { try AttentionCore.headSize($0, heads: n) }
       }
       func check(_ condition: Bool) throws {
-        try checkShape(condition, "query, key and value have the shapes \(q), \(k.map(\.description) ?? "none"), \(v.map(\.description) ?? "none")")
+        func text(_ s: SymbolicShape?) -> String { s.map(\.description) ?? "none" }
+        try checkShape(condition, "query, key and value have the shapes \(text(q)), \(text(k)), \(text(v))")
       }
       func same(_ a: Dimension, _ b: Dimension) throws { try check(a.merged(b) != nil) }
       try check(q.count == 3 || q.count == 5 && k == nil && v == nil)
@@ -150,14 +150,16 @@ enum MultiHeadAttention {
     let heads = try c.headCount()
     let query = try r.input(0), key = try r.optionalInput(1), value = try r.optionalInput(2)
     let form = try Form(
-      SymbolicShape(query.shape), key.map { SymbolicShape($0.shape) }, value.map { SymbolicShape($0.shape) }, heads: heads)
+      SymbolicShape(query.shape), key.map { SymbolicShape($0.shape) }, value.map { SymbolicShape($0.shape) },
+      heads: heads)
     guard let sizes = [form.batch, form.queries, form.rows, form.size, form.valueSize].known else {
       throw SwiftletError(.internal, "a shape isn't known at a run")
     }
     let (batch, queries, rows, size, valueSize) = (sizes[0], sizes[1], sizes[2], sizes[3], sizes[4])
     var (q, k, v) = operands(form.packing, query, key, value, heads: heads, size: size, valueSize: valueSize)
     if let bias = try r.optionalInput(inputs.bias) {
-      try checkShape(bias.shape == [heads * (2 * size + valueSize)], "the bias has the shape \(bias.shape)")
+      let due = try Checked.multiply(heads, Checked.add(Checked.multiply(2, size), valueSize))
+      try checkShape(bias.shape == [due], "the bias has the shape \(bias.shape)")
       let b = UnsafePointer(bias.pointer(Float.self))
       q = try q.adding(b, batch: batch, heads: heads, rows: queries, size: size, r)
       // Keys and values that come from a cache have had theirs.
@@ -167,14 +169,16 @@ enum MultiHeadAttention {
       }
     }
     let grows = form.packing != .cached
-    let pastKey = grows ? try r.optionalInput(inputs.past) : nil, pastValue = grows ? try r.optionalInput(inputs.past + 1) : nil
+    let pastKey = grows ? try r.optionalInput(inputs.past) : nil
+    let pastValue = grows ? try r.optionalInput(inputs.past + 1) : nil
     try checkModel((pastKey == nil) == (pastValue == nil), "past_key and past_value must be given together")
     let given = try r.optionalInput(inputs.pastLength)?.int()
     let cache = try CacheSizes(pastKey, pastLength: given, batch: batch, heads: heads, rows: rows)
     k = try cache.join(r, output: 1, past: pastKey, k, size: size)
     v = try cache.join(r, output: 2, past: pastValue, v, size: valueSize)
     var core = AttentionCore(
-      batch: batch, heads: heads, kvHeads: heads, queries: queries, keys: cache.total, headSize: size, valueSize: valueSize,
+      batch: batch, heads: heads, kvHeads: heads, queries: queries, keys: cache.total, headSize: size,
+      valueSize: valueSize,
       scale: try AttentionCore.scale(c, size: size))
     core.isCausal = try c.optionalInt("unidirectional") ?? 0 != 0
     core.offsets = [cache.pastLength]
@@ -183,9 +187,13 @@ enum MultiHeadAttention {
       v = try cache.gather(v, indirection, size: valueSize, r)
     }
     let filter = try c.float("mask_filter_value")
-    var biases = try r.optionalInput(inputs.mask).map { [try AttentionMask.additive($0, core, filter: filter, r)] } ?? []
+    var biases: [AttentionCore.Bias<Float>] = []
+    if let mask = try r.optionalInput(inputs.mask) {
+      biases.append(try AttentionMask.additive(mask, core, filter: filter, r))
+    }
     if let addend = try r.optionalInput(inputs.addend) { biases.append(try AttentionCore.Bias(addend, core)) }
-    let y = try r.output(0), scores = r.hasOutput(3) ? try r.output(3, .float, [batch, heads, queries, cache.total]) : nil
+    let y = try r.output(0)
+    let scores = r.hasOutput(3) ? try r.output(3, .float, [batch, heads, queries, cache.total]) : nil
     try core.run(q, k, v, out: y, biases: biases, scores: scores.map { (.biased, $0.pointer(Float.self)) }, r)
   }
 
@@ -209,7 +217,8 @@ enum MultiHeadAttention {
       )
     case .keyValue:
       return (
-        HeadRows(query, heads: heads, size: size), part(key, 0, of: 2, withinHead: true), part(key, 1, of: 2, withinHead: true)
+        HeadRows(query, heads: heads, size: size), part(key, 0, of: 2, withinHead: true),
+        part(key, 1, of: 2, withinHead: true)
       )
     case .separate, .cached:
       return (

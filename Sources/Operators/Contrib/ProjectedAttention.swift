@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Attention and QAttention (com.microsoft): one product makes queries, keys and values of the input, in float or 8 bits;
-/// then multi-head attention with masks and a cache [2, batch, heads, rows, size].
+/// Attention and QAttention (com.microsoft): one product makes queries, keys and values of the input, in float or 8
+/// bits; then multi-head attention with masks and a cache [2, batch, heads, rows, size].
 enum ProjectedAttention {
   static let definitions = [
     OperatorDefinition(
@@ -38,7 +38,8 @@ enum ProjectedAttention {
       ],
       outputs: outputs.map { .init(name: $0.name, type: "T3", kind: $0.kind) },
       types: [
-        "T1": TypeSet(.int8, .uint8), "T2": TypeSet(.int8, .uint8), "T3": TypeSet(.float, .float16), "M": TypeSet(.int32),
+        "T1": TypeSet(.int8, .uint8), "T2": TypeSet(.int8, .uint8), "T3": TypeSet(.float, .float16),
+        "M": TypeSet(.int32),
       ],
       attributes: attributes, exactness: .accumulating,
       infer: { try infer($0, type: $0.elementType(3), past: 8) },
@@ -52,7 +53,8 @@ enum ProjectedAttention {
             let sums = try r.scratch(max(count, 1), of: Int32.self)
             try QuantizedMatMul.multiply(r, x, r.optionalInput(6), w, r.optionalInput(7), packed, to: sums)
             try QuantizedMatMul.toFloat(
-              sums, out, count: count, columns: n, QuantizedMatMul.products(r.input(3), r.input(4), of: nil), r.input(2), r.pool)
+              sums, out, count: count, columns: n, QuantizedMatMul.products(r.input(3), r.input(4), of: nil),
+              r.input(2), r.pool)
           }
         }
       }),
@@ -79,7 +81,10 @@ enum ProjectedAttention {
     }
     guard sizes.count == 3, sizes[0] == sizes[1], sizes.allSatisfy({ $0 >= 0 && $0 % heads == 0 }),
       try Checked.add(Checked.multiply(2, sizes[0]), sizes[2]) == total
-    else { throw SwiftletError(.invalidModel, "qkv_hidden_sizes are \(sizes) for weights of \(total) columns and \(heads) heads") }
+    else {
+      throw SwiftletError(
+        .invalidModel, "qkv_hidden_sizes are \(sizes) for weights of \(total) columns and \(heads) heads")
+    }
     return (sizes[0], sizes[2])
   }
 
@@ -110,7 +115,9 @@ enum ProjectedAttention {
     let (key, value) = try columns(c, width), size = key / heads, valueSize = value / heads
     let all = try r.scratch(max(Checked.count([batch, rows, width]), 1), of: Float.self)
     try project(all)
-    func part(_ first: Int, _ size: Int) -> HeadRows { HeadRows(all + first, .init(batch: rows * width, head: size, row: width)) }
+    func part(_ first: Int, _ size: Int) -> HeadRows {
+      HeadRows(all + first, .init(batch: rows * width, head: size, row: width))
+    }
     let q = part(0, size)
     var k = part(key, size), v = part(2 * key, valueSize)
     let before = try r.optionalInput(past), present = r.hasOutput(1)
@@ -119,7 +126,8 @@ enum ProjectedAttention {
     }
     if let before {
       try checkShape(
-        before.rank == 5 && before.shape == [2, batch, heads, before.shape[3], size], "past has the shape \(before.shape)")
+        before.rank == 5 && before.shape == [2, batch, heads, before.shape[3], size],
+        "past has the shape \(before.shape)")
     }
     let single = try before?.reshaped([2 * batch, heads, before?.shape[3] ?? 0, size])
     let cache = try CacheSizes(single, pastLength: nil, batch: batch, heads: heads, rows: rows)
@@ -127,13 +135,15 @@ enum ProjectedAttention {
       let shape = [2, batch, heads, cache.total, size]
       let out = (present ? try r.output(1, .float, shape) : try r.scratchTensor(.float, shape)).pointer(Float.self)
       let from = before.map { UnsafePointer($0.pointer(Float.self)) }, pastShape = before.map { Array($0.shape[1...]) }
-      k = try cache.join(to: out, past: from, shape: pastShape, k, size: size, r)
+      k = try cache.join(to: out, past: from, shape: pastShape, k, size: size)
       v = try cache.join(
-        to: out + batch * heads * cache.total * size, past: from.map { $0 + (before?.count ?? 0) / 2 }, shape: pastShape, v,
-        size: size, r)
+        to: out + batch * heads * cache.total * size, past: from.map { $0 + (before?.count ?? 0) / 2 },
+        shape: pastShape, v,
+        size: size)
     }
     var core = AttentionCore(
-      batch: batch, heads: heads, kvHeads: heads, queries: rows, keys: cache.total, headSize: size, valueSize: valueSize,
+      batch: batch, heads: heads, kvHeads: heads, queries: rows, keys: cache.total, headSize: size,
+      valueSize: valueSize,
       scale: try AttentionCore.scale(c, size: size))
     core.isCausal = try c.bool("unidirectional")
     core.offsets = [cache.pastLength]

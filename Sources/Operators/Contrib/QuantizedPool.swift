@@ -28,7 +28,8 @@ enum QuantizedPool {
 
   private static let average = OperatorDefinition(
     "QLinearAveragePool", domain: "com.microsoft", since: [1], inputs: inputs, outputs: [.required("Y", "T")],
-    types: QuantizedElementwise.types, attributes: attributes + [.int("count_include_pad", 0), .int("channels_last", 0)],
+    types: QuantizedElementwise.types,
+    attributes: attributes + [.int("count_include_pad", 0), .int("channels_last", 0)],
     infer: { $0.set(0, $0.elementType(0), try outputShape($0, last: $0.int("channels_last") != 0)) },
     kernel: { c in
       let window = try Window(c), last = try c.bool("channels_last"), includes = try c.bool("count_include_pad")
@@ -75,7 +76,8 @@ enum QuantizedPool {
       return { r in
         let x = try r.input(0), y = try r.output(0)
         guard y.count > 0 else { return }
-        let from = try QuantizedArithmetic.Parameters(r, scale: 1, zero: 2), to = try QuantizedArithmetic.Parameters(r, scale: 3, zero: 4)
+        let from = try QuantizedArithmetic.Parameters(r, scale: 1, zero: 2)
+        let to = try QuantizedArithmetic.Parameters(r, scale: 3, zero: 4)
         let plane = x.count / y.count, spatial = Array(1..<x.rank - 1).map { last ? $0 : $0 + 1 }
         guard plane > 0, plane <= 1 << 23 else { throw SwiftletError(.shape, "the mean of \(plane) elements") }
         let wide = try r.scratch(x.count, of: Float.self), totals = try r.scratch(y.count, of: Float.self)
@@ -86,7 +88,8 @@ enum QuantizedPool {
         let offset = Int32(truncatingIfNeeded: plane) * from.zero
         for i in 0..<y.count { sums[i] -= offset }
         try Requantize.run(
-          sums, to: y, scale: [Double(from.scale / to.scale) / Double(plane)], zero: Int(to.zero), channels: 1, inner: y.count,
+          sums, to: y, scale: [Double(from.scale / to.scale) / Double(plane)], zero: Int(to.zero), channels: 1,
+          inner: y.count,
           r.pool)
       }
     })

@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// QLinearConcat and QLinearWhere (com.microsoft): elements of several quantised tensors, each with a scale and a zero point
-/// of its own, brought to those of the result.
+/// QLinearConcat and QLinearWhere (com.microsoft): elements of several quantised tensors, each with a scale and a zero
+/// point of its own, brought to those of the result.
 enum QuantizedSelection {
   static let definitions = [concat, choose]
 
@@ -15,7 +15,9 @@ enum QuantizedSelection {
     infer: { c in
       try checkModel(c.inputCount % 3 == 2, "each tensor needs a scale and a zero point")
       let shapes = stride(from: 2, to: c.inputCount, by: 3).compactMap { c.shape($0) }
-      guard let rank = shapes.first?.count, shapes.count == c.inputCount / 3 else { return c.set(0, c.elementType(1), nil) }
+      guard let rank = shapes.first?.count, shapes.count == c.inputCount / 3 else {
+        return c.set(0, c.elementType(1), nil)
+      }
       c.set(0, c.elementType(1), try ConcatOperators.shape(shapes, axis: Checked.axis(c.int("axis"), rank: rank)))
     },
     kernel: { c in
@@ -24,7 +26,9 @@ enum QuantizedSelection {
         let y = try r.output(0), target = try QuantizedArithmetic.Parameters(r, scale: 0, zero: 1)
         let indices = Array(stride(from: 2, to: r.inputCount, by: 3))
         let tensors = try indices.map { try r.input($0) }
-        let parts = try zip(tensors, indices).map { t, i in try requantized(t, .init(r, scale: i + 1, zero: i + 2), target, y.type, r) }
+        let parts = try zip(tensors, indices).map { t, i in
+          try requantized(t, .init(r, scale: i + 1, zero: i + 2), target, y.type, r)
+        }
         try ConcatOperators.copy(tensors, parts, axis: Checked.axis(axis, rank: y.rank), to: y.data, y.shape, 1, r)
       }
     })

@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Tokenizer (com.microsoft): strings cut at separators, into matches of an expression, or into characters; [C] or [N, C]
-/// becomes [..., most tokens], filled up with `pad_value`.
+/// Tokenizer (com.microsoft): strings cut at separators, into matches of an expression, or into characters; [C] or [N,
+/// C] becomes [..., most tokens], filled up with `pad_value`.
 enum Tokenizer {
   static let definitions = [
     OperatorDefinition(
@@ -33,13 +33,15 @@ enum Tokenizer {
       var rows: [[String]] = []
       for text in x.strings {
         let scalars = Array(text.unicodeScalars)
-        let tokens = try cut(scalars, rule, r).filter { $0.count >= least }.map { String(String.UnicodeScalarView(scalars[$0])) }
-        rows.append(tokens)
+        let pieces = try cut(scalars, rule, r).filter { $0.count >= least }
+        rows.append(pieces.map { String(String.UnicodeScalarView(scalars[$0])) })
       }
       let most = rows.map(\.count).max() ?? 0
       if most > 0, marks { rows = rows.map { ["\u{2}"] + $0 + ["\u{3}"] } }
       let width = most > 0 && marks ? most + 2 : most
-      guard try Checked.multiply(rows.count, width) < 1 << 28 else {
+      // What strings take isn't counted elsewhere: few long ones among many short ones make a large tensor of little.
+      _ = try r.scratch(Checked.multiply(Checked.multiply(rows.count, width), MemoryLayout<String>.stride))
+      guard rows.count * width < 1 << 28 else {
         throw SwiftletError(.limit, "\(rows.count) strings of up to \(width) tokens")
       }
       let all = rows.flatMap { $0 + Array(repeating: pad, count: width - $0.count) }
@@ -77,7 +79,9 @@ enum Tokenizer {
   }
 
   /// The longest matches that aren't empty, from the left, each behind the one before.
-  private static func matches(of expression: RegularExpression, in text: ArraySlice<Unicode.Scalar>, _ r: RunContext) throws -> [Range<Int>] {
+  private static func matches(
+    of expression: RegularExpression, in text: ArraySlice<Unicode.Scalar>, _ r: RunContext
+  ) throws -> [Range<Int>] {
     var result: [Range<Int>] = [], at = text.startIndex
     while at < text.endIndex {
       if let end = expression.longestMatch(in: text, from: at), end > at {

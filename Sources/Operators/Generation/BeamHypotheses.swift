@@ -24,8 +24,8 @@ struct BeamHypotheses {
     best.insert((tokens, score), at: place)
   }
 
-  /// Closes the search when there are enough sequences and, unless it stops early, the best sum of what goes on promises
-  /// nothing better.
+  /// Closes the search when there are enough sequences and, unless it stops early, the best sum of what goes on
+  /// promises nothing better.
   mutating func close(stopsEarly: Bool, bestSum: Float, length: Int) {
     guard best.count == capacity, let worst = best.last else { return }
     isDone = stopsEarly || worst.score >= score(bestSum, length: length)

@@ -30,17 +30,22 @@ extension BeamSearch {
 
     init(_ c: KernelContext) throws {
       (end, padding) = (try c.int("eos_token_id"), try c.int("pad_token_id"))
-      (ngram, vocabulary, stopsEarly) = (try c.int("no_repeat_ngram_size"), try c.int("vocab_size"), try c.bool("early_stopping"))
+      (ngram, vocabulary) = (try c.int("no_repeat_ngram_size"), try c.int("vocab_size"))
+      stopsEarly = try c.bool("early_stopping")
       isWhisper = c.node.opType == "WhisperBeamSearch"
       noSpeech = isWhisper ? try c.int("no_speech_token_id") : -1
       timestamps = isWhisper ? try TimestampRules(c) : nil
     }
 
     func token(_ value: Int, _ name: String) throws -> Int32 {
-      guard value >= 0, let token = Int32(exactly: value) else { throw SwiftletError(.invalidModel, "\(name) is \(value)") }
+      guard value >= 0, let token = Int32(exactly: value) else {
+        throw SwiftletError(.invalidModel, "\(name) is \(value)")
+      }
       return token
     }
-    func startToken(_ c: KernelContext) throws -> Int32 { try token(c.int("decoder_start_token_id"), "decoder_start_token_id") }
+    func startToken(_ c: KernelContext) throws -> Int32 {
+      try token(c.int("decoder_start_token_id"), "decoder_start_token_id")
+    }
 
     /// 1 where a token counts: all but the padding in front.
     func paddingMask(_ ids: Tensor, _ r: RunContext) throws -> Tensor {
@@ -54,16 +59,23 @@ extension BeamSearch {
     func settings(_ r: RunContext, batch: Int) throws -> Settings {
       var processors = LogitsProcessors()
       processors.repetitionPenalty = Float(try r.optionalInput(6)?.scalar() ?? 1)
-      guard processors.repetitionPenalty > 0 else { throw SwiftletError(.runtime, "repetition_penalty is \(processors.repetitionPenalty)") }
+      guard processors.repetitionPenalty > 0 else {
+        throw SwiftletError(.runtime, "repetition_penalty is \(processors.repetitionPenalty)")
+      }
       (processors.ngram, processors.end, processors.leastLength) = (ngram, end, try r.optionalInput(2)?.int() ?? 0)
       if isWhisper { processors.temperature = Float(try r.optionalInput(14)?.scalar() ?? 1) }
       if isWhisper, try r.optionalInput(11)?.int() == 1 { processors.timestamps = timestamps }
       let beams = try r.input(3).int(), returned = try r.input(4).int()
       guard beams > 0, beams <= Generation.mostBeams, returned > 0, returned <= beams else {
-        throw SwiftletError(.runtime, "num_beams is \(beams) (at most \(Generation.mostBeams)), num_return_sequences \(returned)")
+        throw SwiftletError(
+          .runtime, "num_beams is \(beams) (at most \(Generation.mostBeams)), num_return_sequences \(returned)")
       }
+      // The sequences of all beams, which grow outside of the memory that is counted.
+      let longest = try r.input(1).int()
+      _ = try r.scratch(
+        Checked.multiply(Checked.multiply(batch, beams), 4 * min(max(longest, 0), Generation.longest) + 64))
       return Settings(
-        batch: batch, beams: beams, returned: returned, longest: try r.input(1).int(),
+        batch: batch, beams: beams, returned: returned, longest: longest,
         lengthPenalty: Float(try r.optionalInput(5)?.scalar() ?? 1), processors: processors)
     }
 
@@ -85,7 +97,8 @@ extension BeamSearch {
       var found = Array(repeating: BeamHypotheses(capacity: s.beams, lengthPenalty: s.lengthPenalty), count: s.batch)
       while true {
         try scores.read(logits, r)
-        try Kernels.Softmax.apply(.logSoftmax, .float, scores.data, [rows.count, width], axis: 1, to: scores.data, pool: r.pool)
+        try Kernels.Softmax.apply(
+          .logSoftmax, .float, scores.data, [rows.count, width], axis: 1, to: scores.data, pool: r.pool)
         let isFirst = rows[0].count == length
         if isFirst { try writeNoSpeech(scores, s, r) }
         processors.apply(scores, rows, batch: s.batch, isFirst: isFirst)
@@ -141,7 +154,8 @@ extension BeamSearch {
           open += 1
         }
         guard open == s.beams, let top = best.first?.score else {
-          throw SwiftletError(.runtime, "\(scores.vocabulary) tokens are too few for \(s.beams) beams, or scores are not numbers")
+          throw SwiftletError(
+            .runtime, "\(scores.vocabulary) tokens are too few for \(s.beams) beams, or scores are not numbers")
         }
         found[b].close(stopsEarly: stopsEarly, bestSum: top, length: rows[b * s.beams].count)
       }
@@ -204,15 +218,19 @@ extension BeamSearch {
 extension TimestampRules {
   init(_ c: KernelContext) throws {
     self.init(
-      end: try c.int("eos_token_id"), startOfTranscript: try c.int("decoder_start_token_id"), translate: try c.int("translate_token_id"),
+      end: try c.int("eos_token_id"), startOfTranscript: try c.int("decoder_start_token_id"),
+      translate: try c.int("translate_token_id"),
       transcribe: try c.int("transcribe_token_id"), startOfLanguageModel: try c.int("start_of_lm_token_id"),
       noTimestamps: try c.int("no_timestamps_token_id"), begin: try c.int("beginning_timestamp_token_id"))
   }
 
   func check(vocabulary: Int) throws {
-    try checkModel(begin > 0 && begin < vocabulary, "beginning_timestamp_token_id is \(begin) for a vocabulary of \(vocabulary)")
     try checkModel(
-      [end, startOfTranscript, translate, transcribe, startOfLanguageModel, noTimestamps].allSatisfy { $0 >= -1 && $0 < vocabulary },
+      begin > 0 && begin < vocabulary, "beginning_timestamp_token_id is \(begin) for a vocabulary of \(vocabulary)")
+    try checkModel(
+      [end, startOfTranscript, translate, transcribe, startOfLanguageModel, noTimestamps].allSatisfy {
+        $0 >= -1 && $0 < vocabulary
+      },
       "a token is out of the vocabulary of \(vocabulary)")
   }
 }

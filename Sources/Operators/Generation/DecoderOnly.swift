@@ -17,11 +17,15 @@ struct DecoderOnly: Sendable {
     try Generation.checkCache(names)
     layers = graph.outputs.count - 1
     try checkModel(
-      layers > 0 && graph.inputs.count == 3 + layers && Array(names[..<3]) == ["input_ids", "position_ids", "attention_mask"],
-      "the decoder takes \(names), not input_ids, position_ids, attention_mask and a state for each of its \(layers) layers")
-    guard case .tensor(let type, let shape?)? = graph[graph.inputs[3]].type, shape.count == 5, shape[0].merged(.known(2)) != nil,
-      let heads = shape[2].value, let size = shape[4].value, heads > 0, size > 0
-    else { throw SwiftletError(.invalidModel, "'\(names[3])' must be declared as [2, batch, heads, length, size], heads and size as numbers") }
+      layers > 0 && graph.inputs.count == 3 + layers
+        && Array(names[..<3]) == ["input_ids", "position_ids", "attention_mask"],
+      "the decoder takes \(names), not input_ids, position_ids, attention_mask and \(layers) states")
+    guard case .tensor(let type, let shape?)? = graph[graph.inputs[3]].type, shape.count == 5,
+      shape[0].merged(.known(2)) != nil, let heads = shape[2].value, let size = shape[4].value, heads > 0, size > 0
+    else {
+      throw SwiftletError(
+        .invalidModel, "'\(names[3])' must be declared as [2, batch, heads, length, size], heads and size as numbers")
+    }
     (self.type, self.heads, self.size) = (type, heads, size)
     decoder = try c.subprogram("decoder")
     guard c.has("init_decoder") else {
@@ -41,7 +45,8 @@ struct DecoderOnly: Sendable {
     let counted = rows.map { row in row.map { Int($0) == padding ? Int32(0) : 1 } }
     let beams = rows.count / max(1, mask?.count ?? rows.count)
     return Run(
-      model: self, prompts: rows, masks: mask.map { mask in rows.indices.map { mask[$0 / max(beams, 1)] } } ?? counted, counted: counted)
+      model: self, prompts: rows, masks: mask.map { mask in rows.indices.map { mask[$0 / max(beams, 1)] } } ?? counted,
+      counted: counted)
   }
 
   private final class Run: GenerationModel {

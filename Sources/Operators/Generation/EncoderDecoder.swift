@@ -6,11 +6,12 @@ import Tensors
 ///     encoder: input, encoder_attention_mask (not Whisper), decoder_input_ids
 ///              -> logits, encoder_hidden_states, states of self-attention, states of cross-attention
 ///     encoder: input, encoder_attention_mask -> states of cross-attention
-///     decoder: input_ids, encoder_attention_mask (not Whisper), encoder_hidden_states (optional), states of self-attention,
+///     decoder: input_ids, encoder_attention_mask (not Whisper), encoder_hidden_states (optional), states of
+///     self-attention,
 ///              states of cross-attention -> logits, states of self-attention
 ///
-/// The first form of encoder makes the decoder's first step too. States are [rows, heads, length, size], a key and a value
-/// for each layer.
+/// The first form of encoder makes the decoder's first step too. States are [rows, heads, length, size], a key and a
+/// value for each layer.
 struct EncoderDecoder: Sendable {
   private let encoder: Subprogram
   private let decoder: Subprogram
@@ -29,16 +30,18 @@ struct EncoderDecoder: Sendable {
     let others = names.prefix { !$0.hasPrefix("past_") }
     takesMask = others.contains("encoder_attention_mask")
     takesHidden = others.contains("encoder_hidden_states")
-    let due = ["input_ids"] + (takesMask ? ["encoder_attention_mask"] : []) + (takesHidden ? ["encoder_hidden_states"] : [])
+    let due = ["input_ids"] + (takesMask ? ["encoder_attention_mask"] : [])
+      + (takesHidden ? ["encoder_hidden_states"] : [])
     try checkModel(
-      layers > 0 && graph.outputs.count == 1 + 2 * layers && Array(others) == due && names.count == due.count + 4 * layers
-        && (hasMask || !takesMask),
-      "the decoder takes \(names) and has \(graph.outputs.count) outputs: \(due) and 4 states for each layer are due, logits and 2 states")
+      layers > 0 && graph.outputs.count == 1 + 2 * layers && Array(others) == due
+        && names.count == due.count + 4 * layers && (hasMask || !takesMask),
+      "the decoder takes \(names) and has \(graph.outputs.count) outputs: \(due) and 4 states for each layer are due, "
+        + "logits and 2 states")
     hasFirstStep = outputs.first == "logits"
     let inputs = (hasMask ? 2 : 1) + (hasFirstStep ? 1 : 0), results = hasFirstStep ? 2 + 4 * layers : 2 * layers
     try checkModel(
       encoderGraph.inputs.count == inputs && outputs.count == results && (hasFirstStep || !takesHidden),
-      "the encoder has \(encoderGraph.inputs.count) inputs and \(outputs.count) outputs, \(inputs) and \(results) are due")
+      "the encoder has \(encoderGraph.inputs.count) inputs, \(outputs.count) outputs; \(inputs) and \(results) are due")
     if case .tensor(_, let shape?)? = graph[graph.inputs[0]].type, shape.count == 2 {
       takesSequences = shape[1] != .known(1)
     } else {
@@ -69,11 +72,13 @@ struct EncoderDecoder: Sendable {
     func begin(_ r: RunContext) throws -> Tensor {
       let first = try model.hasFirstStep ? [Generation.tensor(prompts, r)] : []
       let results = try Generation.run(
-        model.encoder, [input] + [mask].compactMap { $0 } + first, outputs: model.hasFirstStep ? 2 + 4 * model.layers : 2 * model.layers, r)
+        model.encoder, [input] + [mask].compactMap { $0 } + first,
+        outputs: model.hasFirstStep ? 2 + 4 * model.layers : 2 * model.layers, r)
       let rows = prompts.indices.flatMap { Array(repeating: $0, count: beams) }
       func repeated(_ t: Tensor) throws -> Tensor { try Generation.taken(t, axis: 0, rows, r) }
       fixed.cross = try results.suffix(2 * model.layers).map(repeated)
-      fixed.before = try (model.takesMask ? [mask].compactMap { $0 } : []).map(repeated) + (model.takesHidden ? [repeated(results[1])] : [])
+      fixed.before = try (model.takesMask ? [mask].compactMap { $0 } : []).map(repeated)
+      if model.takesHidden { fixed.before.append(try repeated(results[1])) }
       if model.hasFirstStep {
         states = Array(results[2..<2 + 2 * model.layers])
         areShared = true

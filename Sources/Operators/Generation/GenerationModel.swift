@@ -2,11 +2,11 @@ import Graphs
 import Kernels
 import Tensors
 
-/// What a search asks for the scores of next tokens. It keeps the state that belongs to the sequences by itself; a row is
-/// a sequence, or one beam of a sequence.
+/// What a search asks for the scores of next tokens. It keeps the state that belongs to the sequences by itself; a row
+/// is a sequence, or one beam of a sequence.
 protocol GenerationModel: AnyObject {
-  /// Scores of the tokens behind the prompt: [rows, steps, vocabulary], the last step counting; or the same with a row for
-  /// each sequence, whose beams are still alike.
+  /// Scores of the tokens behind the prompt: [rows, steps, vocabulary], the last step counting; or the same with a row
+  /// for each sequence, whose beams are still alike.
   func begin(_ r: RunContext) throws -> Tensor
   /// Scores behind the last token of each row; row i goes on where row `origins[i]` stood before.
   func advance(_ rows: [[Int32]], origins: [Int], _ r: RunContext) throws -> Tensor
@@ -31,7 +31,9 @@ enum Generation {
     let results = try program.run(inputs.map { .tensor($0) }, in: r)
     guard results.count == outputs else { throw SwiftletError(.internal, "outputs of a subgraph") }
     return try results.map {
-      guard case .tensor(let t) = $0 else { throw SwiftletError(.type, "a subgraph's output must be a tensor, not \($0.type)") }
+      guard case .tensor(let t) = $0 else {
+        throw SwiftletError(.type, "a subgraph's output must be a tensor, not \($0.type)")
+      }
       return t
     }
   }
@@ -53,7 +55,8 @@ enum Generation {
 
   /// Rows of tokens as a tensor [rows, length].
   static func tensor(_ rows: [[Int32]], _ r: RunContext) throws -> Tensor {
-    let length = rows.first?.count ?? 0, out = try r.temporary(.int32, [rows.count, length]), to = out.pointer(Int32.self)
+    let length = rows.first?.count ?? 0, out = try r.temporary(.int32, [rows.count, length])
+    let to = out.pointer(Int32.self)
     for (i, row) in rows.enumerated() {
       for (j, token) in row.enumerated() { to[i * length + j] = token }
     }
@@ -73,7 +76,9 @@ enum Generation {
   /// Throws for what only onnxruntime's kernels for GPUs can do.
   static func checkCache(_ inputs: [String]) throws {
     if inputs.contains("past_sequence_length") || inputs.contains("cache_indirection") {
-      throw SwiftletError(.unsupported, "a decoder with a cache of fixed length (past_sequence_length): export it without past_present_share_buffer")
+      throw SwiftletError(
+        .unsupported,
+        "a decoder with a cache of fixed length (past_sequence_length): export it without past_present_share_buffer")
     }
   }
 }
@@ -95,7 +100,9 @@ struct TokenScores {
       throw SwiftletError(.shape, "logits of the shape \(logits.shape) for \(rows) rows and \(vocabulary) tokens")
     }
     let steps = logits.shape[1], type = logits.type
-    guard let size = type.size, type == .float || type.isHalf else { throw SwiftletError(.type, "logits of the type \(type.name)") }
+    guard let size = type.size, type == .float || type.isHalf else {
+      throw SwiftletError(.type, "logits of the type \(type.name)")
+    }
     for row in 0..<rows {
       let from = (row / (rows / given) * steps + steps - 1) * width
       try Cast.apply(type, logits.data + from * size, to: .float, data + row * vocabulary, vocabulary)

@@ -2,12 +2,13 @@ import Glibc
 import Kernels
 import Tensors
 
-/// GreedySearch and Sampling (com.microsoft): a decoder again and again, each time with the best token, or with one drawn
-/// by its probability, until all sequences end or the longest length is reached.
+/// GreedySearch and Sampling (com.microsoft): a decoder again and again, each time with the best token, or with one
+/// drawn by its probability, until all sequences end or the longest length is reached.
 enum GreedySearch {
   static let definitions = [
     OperatorDefinition(
-      "GreedySearch", domain: "com.microsoft", since: [1], inputs: inputs, outputs: [.required("sequences", "I")], types: types,
+      "GreedySearch", domain: "com.microsoft", since: [1], inputs: inputs, outputs: [.required("sequences", "I")],
+      types: types,
       attributes: attributes, takesHalf: true, infer: infer,
       kernel: { c in
         let search = try Search(c)
@@ -53,7 +54,9 @@ enum GreedySearch {
     let vocabulary: Int
 
     init(_ c: KernelContext) throws {
-      guard try c.int("model_type") == 0 else { throw SwiftletError(.unsupported, "\(c.node.opType) of an encoder and a decoder") }
+      guard try c.int("model_type") == 0 else {
+        throw SwiftletError(.unsupported, "\(c.node.opType) of an encoder and a decoder")
+      }
       model = try DecoderOnly(c)
       (end, padding) = (try c.int("eos_token_id"), try c.int("pad_token_id"))
       (ngram, vocabulary) = (try c.int("no_repeat_ngram_size"), try c.int("vocab_size"))
@@ -70,17 +73,23 @@ enum GreedySearch {
         throw SwiftletError(.runtime, "max_length is \(longest) for a prompt of \(length) tokens")
       }
       let mask = try r.optionalInput(6)
-      try checkShape(mask.map { $0.shape == ids.shape } ?? true, "attention_mask has the shape \(mask?.shape ?? []), not \(ids.shape)")
+      try checkShape(
+        mask.map { $0.shape == ids.shape } ?? true,
+        "attention_mask has the shape \(mask?.shape ?? []), not \(ids.shape)")
       let model = self.model.start(rows, mask: try mask.map(Generation.rows), padding: padding)
       var logits = try model.begin(r)
       let scores = try TokenScores(for: logits, rows: rows.count, vocabulary: vocabulary, r)
       var processors = LogitsProcessors()
       processors.repetitionPenalty = Float(try r.optionalInput(3)?.scalar() ?? 1)
-      guard processors.repetitionPenalty > 0 else { throw SwiftletError(.runtime, "repetition_penalty is \(processors.repetitionPenalty)") }
+      guard processors.repetitionPenalty > 0 else {
+        throw SwiftletError(.runtime, "repetition_penalty is \(processors.repetitionPenalty)")
+      }
       (processors.ngram, processors.end, processors.leastLength) = (ngram, end, try r.optionalInput(2)?.int() ?? 0)
       try processors.takeMasks(
         r, mask: 4, first: 5, presence: sampling == nil ? nil : 7, batch: rows.count, vocabulary: scores.vocabulary)
-      if let sampling { (processors.temperature, processors.presencePenalty) = (sampling.temperature, sampling.presencePenalty) }
+      if let sampling {
+        (processors.temperature, processors.presencePenalty) = (sampling.temperature, sampling.presencePenalty)
+      }
       var random = MinimalStandard(seed: sampling == nil ? 0 : try r.optionalInput(8)?.int() ?? 0)
       var ended = Array(repeating: false, count: rows.count)
       let origins = Array(rows.indices)
@@ -110,8 +119,8 @@ enum GreedySearch {
   }
 }
 
-/// How Sampling draws: from the likeliest tokens that have `mass` together. With `isCustom` these are looked for from the
-/// likeliest on, otherwise from the least likely, of which at least `least` are kept.
+/// How Sampling draws: from the likeliest tokens that have `mass` together. With `isCustom` these are looked for from
+/// the likeliest on, otherwise from the least likely, of which at least `least` are kept.
 private struct SamplingRule: Sendable {
   let temperature: Float
   let presencePenalty: Float
@@ -126,7 +135,9 @@ private struct SamplingRule: Sendable {
     (least, isCustom) = (try c.int("min_tokens_to_keep"), try c.bool("custom"))
   }
 
-  func choose(_ scores: UnsafeMutableBufferPointer<Float>, _ random: inout MinimalStandard, _ r: RunContext) throws -> Int {
+  func choose(
+    _ scores: UnsafeMutableBufferPointer<Float>, _ random: inout MinimalStandard, _ r: RunContext
+  ) throws -> Int {
     let order = scores.indices.sorted { isCustom ? scores[$0] > scores[$1] : scores[$0] < scores[$1] }, n = order.count
     let mark = r.environment.scratch.mark
     defer { r.environment.scratch.release(to: mark) }
@@ -154,8 +165,8 @@ private struct SamplingRule: Sendable {
   }
 }
 
-/// The generator of Park and Miller (Random number generators: good ones are hard to find. CACM 1988), with the factor 16807:
-/// poor, but what onnxruntime draws with, so that a seed gives the same tokens here.
+/// The generator of Park and Miller (Random number generators: good ones are hard to find. CACM 1988), with the factor
+/// 16807: poor, but what onnxruntime draws with, so that a seed gives the same tokens here.
 struct MinimalStandard {
   private static let modulus: UInt64 = 0x7fff_ffff
   private var state: UInt64

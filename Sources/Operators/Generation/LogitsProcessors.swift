@@ -22,10 +22,14 @@ struct LogitsProcessors {
   var timestamps: TimestampRules?
 
   /// Masks of the node's inputs at these places, whose shapes are checked.
-  mutating func takeMasks(_ r: RunContext, mask i: Int, first j: Int, presence k: Int?, batch: Int, vocabulary: Int) throws {
+  mutating func takeMasks(
+    _ r: RunContext, mask i: Int, first j: Int, presence k: Int?, batch: Int, vocabulary: Int
+  ) throws {
     func read(_ i: Int, _ shape: [Int]) throws -> Tensor? {
       let t = try r.optionalInput(i)
-      try checkShape(t.map { $0.shape == shape && $0.type == .int32 } ?? true, "input \(i) has the shape \(t?.shape ?? []), not \(shape)")
+      try checkShape(
+        t.map { $0.shape == shape && $0.type == .int32 } ?? true,
+        "input \(i) has the shape \(t?.shape ?? []), not \(shape)")
       return t
     }
     mask = try read(i, [vocabulary])

@@ -6,10 +6,13 @@ import Tensors
 enum Attention {
   static let definitions = [
     definition([23], [], []), definition([24], [.optional("nonpad_kv_seqlen", "I")], []),
-    definition([25], [.optional("nonpad_kv_seqlen", "I")], [.int("left_window_size", -1), .int("right_window_size", -1)]),
+    definition(
+      [25], [.optional("nonpad_kv_seqlen", "I")], [.int("left_window_size", -1), .int("right_window_size", -1)]),
   ]
 
-  private static func definition(_ since: [Int], _ inputs: [Parameter], _ attributes: [AttributeSpec]) -> OperatorDefinition {
+  private static func definition(
+    _ since: [Int], _ inputs: [Parameter], _ attributes: [AttributeSpec]
+  ) -> OperatorDefinition {
     OperatorDefinition(
       "Attention", since: since,
       inputs: [
@@ -73,24 +76,28 @@ enum Attention {
     let v = try same(r.input(2), q.type, r), vs = try split(v, kvHeads)
     let past = try r.optionalInput(4), pastValue = try r.optionalInput(5).map { try same($0, q.type, r) }
     try checkModel((past == nil) == (pastValue == nil), "past_key and past_value must be given together")
-    let pastLength = past?.shape[2] ?? 0
+    let pastLength = past.map { $0.rank == 4 ? $0.shape[2] : 0 } ?? 0
     for (p, s) in [(past, ks), (pastValue, vs)] {
       guard let p else { continue }
       try checkShape(p.shape == [s[0], s[1], pastLength, s[3]], "a cache has the shape \(p.shape)")
     }
     let size = qs[3], mask = try r.optionalInput(3)
     var core = AttentionCore(
-      batch: qs[0], heads: qs[1], kvHeads: ks[1], queries: qs[2], keys: try Checked.add(pastLength, ks[2]), headSize: size,
+      batch: qs[0], heads: qs[1], kvHeads: ks[1], queries: qs[2], keys: try Checked.add(pastLength, ks[2]),
+      headSize: size,
       valueSize: vs[3], scale: try c.optionalFloat("scale").map(Double.init) ?? 1 / Double(max(size, 1)).squareRoot())
     core.softcap = Double(try c.float("softcap"))
     core.isCausal = try c.bool("is_causal")
     core.window = (try c.optionalInt("left_window_size") ?? -1, try c.optionalInt("right_window_size") ?? -1)
     try checkModel(core.window.left >= -1 && core.window.right >= -1, "a window of \(core.window)")
-    core.window = (min(core.window.left, core.keys + core.queries), min(core.window.right, core.keys + core.queries))
+    let most = try Checked.add(core.keys, core.queries)
+    core.window = (min(core.window.left, most), min(core.window.right, most))
     core.offsets = [pastLength]
     if let lengths = try r.optionalInput(6)?.ints() {
       try checkShape(lengths.count == core.batch && past == nil, "nonpad_kv_seqlen must have \(core.batch) elements")
-      guard lengths.allSatisfy({ $0 >= 0 && $0 <= core.keys }) else { throw SwiftletError(.runtime, "nonpad_kv_seqlen is \(lengths)") }
+      guard lengths.allSatisfy({ $0 >= 0 && $0 <= core.keys }) else {
+        throw SwiftletError(.runtime, "nonpad_kv_seqlen is \(lengths)")
+      }
       core.lengths = lengths
       core.offsets = lengths.map { $0 - core.queries }
     }
@@ -100,15 +107,16 @@ enum Attention {
     let y = try r.output(0), scores = r.hasOutput(3) ? try r.output(3) : nil
     func compute<S: KernelScalar & SIMDScalar>(_: S.Type) throws {
       let is3D = q.rank == 3
-      func layout(_ s: [Int]) -> AttentionCore.Layout { is3D ? .rows(s[2], heads: s[1], size: s[3]) : .heads(s[1], rows: s[2], size: s[3]) }
-      let keys = try cache(r, 1, past, k, ks, S.self), values = try cache(r, 2, pastValue, v, vs, S.self)
+      func rows(_ t: Tensor, _ s: [Int]) -> AttentionCore.Rows<S> { .init(UnsafePointer(t.pointer(S.self)), layout(s)) }
+      func layout(_ s: [Int]) -> AttentionCore.Layout {
+        is3D ? .rows(s[2], heads: s[1], size: s[3]) : .heads(s[1], rows: s[2], size: s[3])
+      }
       let biases = try mask.map { [try AttentionCore.Bias<S>(additive($0, S.self, r), core)] } ?? []
       try core.run(
-        q: q.pointer(S.self), layout(qs), k: keys?.pointer(S.self) ?? k.pointer(S.self),
-        keys == nil ? layout(ks) : .heads(ks[1], rows: core.keys, size: ks[3]), v: values?.pointer(S.self) ?? v.pointer(S.self),
-        values == nil ? layout(vs) : .heads(vs[1], rows: core.keys, size: vs[3]), out: y.pointer(S.self),
-        layout([qs[0], qs[1], qs[2], vs[3]]), biases: biases,
-        scores: scores.map { (stages[mode], $0.pointer(S.self)) }, r)
+        rows(q, qs), cache(r, 1, past, rows(k, ks), ks), cache(r, 2, pastValue, rows(v, vs), vs),
+        out: y.pointer(S.self),
+        layout([qs[0], qs[1], qs[2], vs[3]]), biases: biases, scores: scores.map { (stages[mode], $0.pointer(S.self)) },
+        r)
     }
     try dispatch(q.type, float: { try compute(Float.self) }, double: { try compute(Double.self) })
   }
@@ -120,26 +128,24 @@ enum Attention {
     return u
   }
 
-  /// Past and new rows as [batch, heads, rows, size]: output `i`, or memory of its own if there is a past to join; nil
-  /// when the new rows can be read as they are.
+  /// Past and new rows as [batch, heads, rows, size]: in output `i`, in memory of their own if there is a past to join,
+  /// or as they are.
   private static func cache<S: KernelScalar>(
-    _ r: RunContext, _ i: Int, _ past: Tensor?, _ new: Tensor, _ s: [Int], _: S.Type
-  ) throws -> Tensor? {
-    guard r.hasOutput(i) || past != nil else { return nil }
-    let before = past?.shape[2] ?? 0, total = before + s[2], element = MemoryLayout<S>.size
+    _ r: RunContext, _ i: Int, _ past: Tensor?, _ new: AttentionCore.Rows<S>, _ s: [Int]
+  ) throws -> AttentionCore.Rows<S> {
+    guard r.hasOutput(i) || past != nil else { return new }
+    let before = past?.shape[2] ?? 0, total = try Checked.add(before, s[2])
     let planned = r.hasOutput(i) ? try r.output(i) : nil
     let joined = planned?.type == S.elementType ? planned : nil
     let out = try joined ?? r.scratchTensor(S.elementType, [s[0], s[1], total, s[3]])
-    let strides = Broadcast.strides(of: [s[0], s[1], total, s[3]])
-    if let past, past.count > 0 {
-      try StridedCopy.apply(out.data, strides, past.data, Broadcast.strides(of: past.shape), shape: past.shape, elementSize: element, pool: r.pool)
-    }
-    if new.count > 0 {
-      let from = new.rank == 4 ? Broadcast.strides(of: s) : [s[2] * s[1] * s[3], s[3], s[1] * s[3], 1]
-      try StridedCopy.apply(out.data + before * s[3] * element, strides, new.data, from, shape: s, elementSize: element, pool: r.pool)
-    }
-    if let planned, joined == nil { try Cast.apply(S.elementType, out.data, to: planned.type, planned.data, out.count, pool: r.pool) }
-    return out
+    let rows = AttentionCore.Cache(
+      memory: out.pointer(S.self), heads: s[1], capacity: total, size: s[3],
+      past: past.map { UnsafePointer($0.pointer(S.self)) },
+      pastCapacity: before, new: new, newRows: before..<total).rows
+    guard let planned, joined == nil else { return rows }
+    rows.prepareAll(planes: s[0] * s[1])
+    try Cast.apply(S.elementType, out.data, to: planned.type, planned.data, out.count, pool: r.pool)
+    return .init(rows.data, rows.layout)
   }
 
   /// A mask as what is added to the scores.

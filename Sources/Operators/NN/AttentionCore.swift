@@ -1,8 +1,7 @@
-import Glibc
 import Kernels
 import Tensors
 
-/// softmax(scale Q K' + bias) V for all heads of all sequences, in blocks of queries, so that the scores stay small.
+/// softmax(scale Q K' + bias) V for all heads of all sequences: what is to be computed. `AttentionPass` does it.
 struct AttentionCore: Sendable {
   let batch: Int
   let heads: Int
@@ -33,9 +32,69 @@ struct AttentionCore: Sendable {
     var row: Int
 
     /// [batch][heads][rows][size]
-    static func heads(_ heads: Int, rows: Int, size: Int) -> Layout { Layout(batch: heads * rows * size, head: rows * size, row: size) }
+    static func heads(_ heads: Int, rows: Int, size: Int) -> Layout {
+      Layout(batch: heads * rows * size, head: rows * size, row: size)
+    }
     /// [batch][rows][heads][size]
-    static func rows(_ rows: Int, heads: Int, size: Int) -> Layout { Layout(batch: heads * rows * size, head: size, row: heads * size) }
+    static func rows(_ rows: Int, heads: Int, size: Int) -> Layout {
+      Layout(batch: heads * rows * size, head: size, row: heads * size)
+    }
+  }
+
+  /// Rows of Q, K or V and where they are.
+  struct Rows<S: KernelScalar> {
+    var data: UnsafePointer<S>
+    var layout: Layout
+    /// Makes rows of a plane [batch, kvHeads] of K or V that aren't there yet: asked for in order, shortly before they
+    /// are read. The last range has no end.
+    var prepare: ((_ plane: Int, _ rows: Range<Int>) -> Void)?
+
+    init(_ data: UnsafePointer<S>, _ layout: Layout, prepare: ((_ plane: Int, _ rows: Range<Int>) -> Void)? = nil) {
+      self.data = data
+      self.layout = layout
+      self.prepare = prepare
+    }
+
+    func prepareAll(planes: Int) {
+      if let prepare { (0..<planes).forEach { prepare($0, 0..<Int.max) } }
+    }
+
+    /// Rows of one sequence and head, one after the other.
+    func copy(_ b: Int, _ h: Int, _ rows: Range<Int>, size: Int, to: UnsafeMutablePointer<S>) {
+      let from = data + (b * layout.batch + h * layout.head + rows.lowerBound * layout.row)
+      if layout.row == size { return to.update(from: from, count: rows.count * size) }
+      for i in 0..<rows.count { (to + i * size).update(from: from + i * layout.row, count: size) }
+    }
+  }
+
+  /// A cache [batch, heads, capacity, size] in `memory` of `past` with new rows in or behind it.
+  struct Cache<S: KernelScalar> {
+    let memory: UnsafeMutablePointer<S>
+    let heads: Int
+    let capacity: Int
+    let size: Int
+    /// [batch, heads, pastCapacity, size]
+    let past: UnsafePointer<S>?
+    let pastCapacity: Int
+    let new: Rows<S>
+    /// Where they come to be.
+    let newRows: Range<Int>
+
+    var rows: Rows<S> {
+      Rows(memory, .heads(heads, rows: capacity, size: size)) { plane, rows in
+        let to = memory + plane * capacity * size
+        if let past {
+          let from = past + plane * pastCapacity * size
+          for kept in [0..<newRows.lowerBound, newRows.upperBound..<max(pastCapacity, newRows.upperBound)] {
+            let kept = rows.clamped(to: kept)
+            (to + kept.lowerBound * size).update(from: from + kept.lowerBound * size, count: kept.count * size)
+          }
+        }
+        let added = rows.clamped(to: newRows), first = added.lowerBound - newRows.lowerBound
+        new.copy(
+          plane / heads, plane % heads, first..<first + added.count, size: size, to: to + added.lowerBound * size)
+      }
+    }
   }
 
   /// An addend of the scores, with strides of 0 where it is repeated. Keys beyond `keys` are masked.
@@ -62,90 +121,29 @@ struct AttentionCore: Sendable {
       column = s[3] == 1 ? 0 : 1
       keys = s[3] == 1 ? core.keys : s[3]
     }
+
+    /// Adds the bias of a query to the scores of the keys of `span`, which are where they are in `row`.
+    func add(to row: UnsafeMutablePointer<S>, _ span: Range<Int>, _ b: Int, _ h: Int, _ query: Int) {
+      let from = data + (b * batch + h * head + query * self.row)
+      let end = max(span.lowerBound, min(keys, span.upperBound))
+      if column == 1 {
+        for j in span.lowerBound..<end { row[j] += from[j] }
+      } else {
+        for j in span.lowerBound..<end { row[j] += from[0] }
+      }
+      for j in end..<span.upperBound { row[j] = -.infinity }
+    }
   }
 
   /// What of the scores is asked for as an output [batch, heads, queries, keys].
   enum Stage { case product, capped, biased, probabilities }
 
-  /// - Parameter prepare: makes the rows of K and V of one sequence and head, plane [batch, kvHeads]: right before they are
-  ///   read where each is read once, while they are in the cache.
   func run<S: KernelScalar & SIMDScalar>(
-    q: UnsafePointer<S>, _ qLayout: Layout, k: UnsafePointer<S>, _ kLayout: Layout, v: UnsafePointer<S>,
-    _ vLayout: Layout, out: UnsafeMutablePointer<S>, _ outLayout: Layout, biases: [Bias<S>] = [],
-    scores: (stage: Stage, data: UnsafeMutablePointer<S>)? = nil, prepare: ((_ plane: Int) -> Void)? = nil, _ r: RunContext
+    _ q: Rows<S>, _ k: Rows<S>, _ v: Rows<S>, out: UnsafeMutablePointer<S>, _ outLayout: Layout, biases: [Bias<S>] = [],
+    scores: (stage: Stage, data: UnsafeMutablePointer<S>)? = nil, _ r: RunContext
   ) throws {
-    guard batch > 0, heads > 0, queries > 0, valueSize > 0 else { return }
-    let block = max(1, min(queries, 1 << 16 / max(1, keys), 128))
-    let blocks = (queries + block - 1) / block
-    let serial = try ThreadPool(width: 1)
-    func products(_ rows: Int, _ p: UnsafePointer<S>, q: UnsafePointer<S>, k: UnsafePointer<S>, v: UnsafePointer<S>) throws -> (Gemm<S>, Gemm<S>) {
-      (
-        try Gemm(
-          m: rows, n: keys, k: headSize, a: .strided(q, rowStride: qLayout.row, columnStride: 1),
-          b: .strided(k, rowStride: 1, columnStride: kLayout.row), epilogue: Epilogue(alpha: scale)),
-        try Gemm(
-          m: rows, n: valueSize, k: keys, a: .strided(p, rowStride: keys, columnStride: 1),
-          b: .strided(v, rowStride: vLayout.row, columnStride: 1))
-      )
-    }
-    let (first, second) = try products(block, UnsafePointer(out), q: q, k: k, v: v)
-    let gemmBytes = max(first.scratchBytes(width: 1), second.scratchBytes(width: 1))
-    let scoreCount = try Checked.multiply(block, keys)
-    let failure = FirstError()
-    let width = r.pool.width
-    let memory = try r.scratch(Checked.multiply(width, gemmBytes + 64))
-    let scoreMemory = try r.scratch(Checked.multiply(width, max(scoreCount, 1) + 16), of: S.self)
-    let sharing = max(1, heads / kvHeads)
-    func attend(_ head: Int, _ piece: Int, _ p: UnsafeMutablePointer<S>, _ scratch: UnsafeMutableRawPointer) throws {
-      let b = head / heads, h = head % heads, kv = h / sharing
-      let start = piece * block, rows = min(block, queries - start)
-      let queryRows = q + (b * qLayout.batch + h * qLayout.head + start * qLayout.row)
-      let keyRows = k + (b * kLayout.batch + kv * kLayout.head), valueRows = v + (b * vLayout.batch + kv * vLayout.head)
-      let (scoring, mixing) = try products(rows, UnsafePointer(p), q: queryRows, k: keyRows, v: valueRows)
-      scoring.run(p, rowStride: keys, pool: serial, scratch: scratch)
-      func export(_ stage: Stage) {
-        guard let scores, scores.stage == stage else { return }
-        (scores.data + (head * queries + start) * keys).update(from: p, count: rows * keys)
-      }
-      export(.product)
-      if softcap != 0 {
-        try Unary.apply(.scale, S.elementType, p, to: p, rows * keys, UnaryParameters(alpha: 1 / softcap, beta: 0))
-        try Unary.apply(.tanh, S.elementType, p, to: p, rows * keys)
-        try Unary.apply(.scale, S.elementType, p, to: p, rows * keys, UnaryParameters(alpha: softcap, beta: 0))
-      }
-      export(.capped)
-      for i in 0..<rows {
-        let row = p + i * keys
-        for bias in biases {
-          let from = bias.data + (b * bias.batch + h * bias.head + (start + i) * bias.row)
-          for j in 0..<bias.keys { row[j] += from[j * bias.column] }
-          for j in bias.keys..<max(keys, bias.keys) { row[j] = -.infinity }
-        }
-        let visible = visible(b, start + i)
-        for j in 0..<visible.lowerBound { row[j] = -.infinity }
-        for j in visible.upperBound..<keys { row[j] = -.infinity }
-      }
-      export(.biased)
-      for i in 0..<rows { try softmax(p + i * keys, visible(b, start + i), sink: sinks.map { $0[h] }) }
-      export(.probabilities)
-      mixing.run(
-        out + (b * outLayout.batch + h * outLayout.head + start * outLayout.row), rowStride: outLayout.row, pool: serial,
-        scratch: scratch)
-    }
-    // Of one query, all heads that share keys and values follow each other.
-    let isGrouped = queries == 1 && (sharing == 1 || batch * kvHeads >= width), group = isGrouped ? sharing : 1
-    if let prepare, !isGrouped {
-      r.pool.parallel(over: batch * kvHeads, grain: max(1, 16384 / max(1, keys * headSize))) { $0.forEach(prepare) }
-    }
-    r.pool.parallel(batch * heads / group * blocks) { task, worker in
-      let p = scoreMemory + worker * (scoreCount + 16)
-      let scratch = memory + worker * (gemmBytes + 64)
-      if isGrouped { prepare?(task) }
-      for head in task / blocks * group..<(task / blocks + 1) * group {
-        failure.catching { try attend(head, task % blocks, p, scratch) }
-      }
-    }
-    try failure.rethrow()
+    try AttentionPass(core: self, q: q, k: k, v: v, out: out, outLayout: outLayout, biases: biases, scores: scores).run(
+      r)
   }
 
   /// The keys that a query may see.
@@ -158,13 +156,5 @@ struct AttentionCore: Sendable {
     if let lengths { high = min(high, lengths[b]) }
     low = min(low, keys)
     return low..<max(low, high)
-  }
-
-  /// In place; zeros where nothing can be seen.
-  private func softmax<S: KernelScalar & SIMDScalar>(_ row: UnsafeMutablePointer<S>, _ visible: Range<Int>, sink: Double?) throws {
-    let from = row + visible.lowerBound, n = visible.count
-    for j in 0..<visible.lowerBound { row[j] = 0 }
-    for j in visible.upperBound..<keys { row[j] = 0 }
-    try Kernels.Softmax.attention(S.elementType, from, n, sink: sink)
   }
 }

@@ -19,14 +19,17 @@ enum FlexAttention {
           _ = try c.same(k[2], v[2], "the lengths of K and V")
           _ = try c.same(k[1], v[1], "the heads of K and V")
           _ = try c.same(c.same(q[0], k[0], "the batches of Q and K"), v[0], "the batches of Q and V")
-          if let h = q[1].value, let g = k[1].value { try checkShape(g > 0 && h % g == 0, "\(h) heads of Q for \(g) of K") }
+          if let h = q[1].value, let g = k[1].value {
+            try checkShape(g > 0 && h % g == 0, "\(h) heads of Q for \(g) of K")
+          }
         }
         c.set(0, c.elementType(0), [q?[0] ?? .unknown, q?[1] ?? .unknown, q?[2] ?? .unknown, v?[3] ?? .unknown])
       },
       kernel: { c in
         let scoreMod = c.has("score_mod") ? try c.subprogram("score_mod") : nil
         let probMod = c.has("prob_mod") ? try c.subprogram("prob_mod") : nil
-        let scale = try c.optionalFloat("scale").map(Double.init), precision = try c.optionalElementType("softmax_precision")
+        let scale = try c.optionalFloat("scale").map(Double.init)
+        let precision = try c.optionalElementType("softmax_precision")
         return { r in
           let type = try r.input(0).type, work = precision ?? type.computed
           try r.writing(0) { y in
@@ -35,16 +38,20 @@ enum FlexAttention {
             let scale = scale ?? 1 / Double(max(n[3], 1)).squareRoot()
             let scores = try r.scratchTensor(q.type, [n[0], n[1], n[2], keys])
             func products<S: KernelScalar & SIMDScalar>(_: S.Type, _ body: (Int, Int) throws -> Void) throws {
-              for b in 0..<n[0] { for h in 0..<n[1] { try body(b * n[1] + h, b * kvHeads + h / max(1, n[1] / kvHeads)) } }
+              let sharing = kvHeads > 0 ? max(1, n[1] / kvHeads) : 1
+              for b in 0..<n[0] { for h in 0..<n[1] { try body(b * n[1] + h, b * kvHeads + h / sharing) } }
             }
             func multiply<S: KernelScalar>(_ gemm: Gemm<S>, _ out: UnsafeMutablePointer<S>, _ stride: Int) throws {
               let mark = r.environment.scratch.mark
               defer { r.environment.scratch.release(to: mark) }
-              gemm.run(out, rowStride: stride, pool: r.pool, scratch: try r.scratch(gemm.scratchBytes(width: r.pool.width)))
+              gemm.run(
+                out, rowStride: stride, pool: r.pool, scratch: try r.scratch(gemm.scratchBytes(width: r.pool.width)))
             }
             func modify(_ graph: Subprogram) throws {
               let given = try converted(scores, work, r)
-              guard case .tensor(let out)? = try graph.run([.tensor(given)], in: r).first, out.shape == scores.shape else {
+              guard case .tensor(let out)? = try graph.run([.tensor(given)], in: r).first,
+                out.shape == scores.shape
+              else {
                 throw SwiftletError(.invalidModel, "a modification must give one tensor of the scores' shape")
               }
               try withExtendedLifetime(out) {
@@ -55,8 +62,10 @@ enum FlexAttention {
               try products(S.self) { i, kv in
                 try multiply(
                   Gemm<S>(
-                    m: n[2], n: keys, k: n[3], a: .strided(q.pointer(S.self) + i * n[2] * n[3], rowStride: n[3], columnStride: 1),
-                    b: .strided(k.pointer(S.self) + kv * keys * n[3], rowStride: 1, columnStride: n[3]), epilogue: Epilogue(alpha: scale)),
+                    m: n[2], n: keys, k: n[3],
+                    a: .strided(q.pointer(S.self) + i * n[2] * n[3], rowStride: n[3], columnStride: 1),
+                    b: .strided(k.pointer(S.self) + kv * keys * n[3], rowStride: 1, columnStride: n[3]),
+                    epilogue: Epilogue(alpha: scale)),
                   scores.pointer(S.self) + i * n[2] * keys, keys)
               }
               if let scoreMod { try modify(scoreMod) }
@@ -66,7 +75,8 @@ enum FlexAttention {
               try products(S.self) { i, kv in
                 try multiply(
                   Gemm<S>(
-                    m: n[2], n: v.shape[3], k: keys, a: .strided(scores.pointer(S.self) + i * n[2] * keys, rowStride: keys, columnStride: 1),
+                    m: n[2], n: v.shape[3], k: keys,
+                    a: .strided(scores.pointer(S.self) + i * n[2] * keys, rowStride: keys, columnStride: 1),
                     b: .strided(v.pointer(S.self) + kv * keys * v.shape[3], rowStride: v.shape[3], columnStride: 1)),
                   y.pointer(S.self) + i * n[2] * v.shape[3], v.shape[3])
               }

@@ -1,0 +1,8 @@
+#if defined(__x86_64__)
+#define SWK_LEVEL_AVX512
+#include "../level.h"
+#include "attention.h"
+SWK_LEVEL_BEGIN
+#include "attention.inc"
+SWK_LEVEL_END
+#endif
