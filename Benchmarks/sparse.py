@@ -2,6 +2,7 @@
 """Pruned models beside the dense ones in onnxruntime, one thread.
 
     Benchmarks/sparse.py MODEL... [--sparsity 0.9 0.5] [--pattern unstructured 1x4] [--rounds 5] [--seconds 1] [--sizes]
+                         [--sparse-format]
 
 Each model is pruned by magnitude (`swiftlet prune`), then onnxruntime with the dense model, Swiftlet with the dense one
 and Swiftlet with the pruned one take turns, each in a process of its own (bench.c). A figure is the least of the
@@ -10,7 +11,7 @@ on which other things run too. Inputs as for compare.py.
 
 Memory of the weights is what a process has after its runs, without the activations (`swiftlet bench`: arena_bytes) and
 what a process with the digits sample has; the share is the pruned model's over that of the dense one, both in Swiftlet.
-With --sizes, what files take:
+With --sparse-format the pruned models have sparse_initializers instead of zeros. With --sizes, what files take:
 dense, pruned, packed (`swiftlet pack`), and with sparse_initializer (`swiftlet prune --sparse-format`).
 """
 import argparse
@@ -68,6 +69,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--figure", choices=["median", "least", "busy"], default="median")
     parser.add_argument("--sizes", action="store_true")
+    parser.add_argument("--sparse-format", action="store_true")
     options = parser.parse_args()
     libraries = {"swiftlet": compare.ROOT / "build/libswiftlet.so", "onnxruntime": compare.ort_library()}
     print(f"{'model':24} {'pruned':>6} {'pattern':12} {'ort ms':>9} {'dense ms':>9} {'pruned ms':>9} {'vs ort':>7} "
@@ -80,7 +82,8 @@ def main():
             others = others_kb(bench, model, folder)
             inputs = compare.write_inputs(model, folder)
             for sparsity, pattern in ((s, p) for s in options.sparsity for p in options.pattern):
-                pruned = prune(model, folder / "pruned.onnx", sparsity, pattern)
+                form = ["--sparse-format"] if options.sparse_format else []
+                pruned = prune(model, folder / "pruned.onnx", sparsity, pattern, *form)
                 drop_from_cache(pruned)
                 runs = [("onnxruntime", model), ("swiftlet", model), ("swiftlet", pruned)]
                 figures = [[] for _ in runs]

@@ -13,6 +13,8 @@ public struct ValueInfo {
   public var type: ValueType?
   /// The value itself, for initializers and folded constants.
   public var constant: Tensor?
+  /// What `constant` was written out from, for a sparse initializer.
+  public var sparse: SparseTensor?
 
   public init(name: String, type: ValueType? = nil, constant: Tensor? = nil) {
     self.name = name

@@ -133,15 +133,15 @@ private final class GraphBuilder {
   func graph(_ proto: GraphProto, parent: Scope?) throws -> Graph {
     let graph = Graph(name: proto.name)
     let scope = Scope(graph: graph, parent: parent)
-    var constants: [(name: String, tensor: Tensor)] = []
+    var constants: [(name: String, tensor: Tensor, sparse: SparseTensor?)] = []
     for t in proto.initializers {
       let tensor = try tensors.tensor(t)
-      constants.append((t.name, tensor))
+      constants.append((t.name, tensor, nil))
       weightBytes += tensor.byteCount
     }
     for s in proto.sparseInitializers {
       let sparse = try tensors.sparse(s)
-      constants.append((s.values?.name ?? "", try sparse.dense()))
+      constants.append((s.values?.name ?? "", try sparse.dense(), sparse))
       weightBytes += sparse.values.byteCount
     }
     let initialized = Set(constants.map(\.name))
@@ -151,9 +151,10 @@ private final class GraphBuilder {
       if isConstant, !(parent == nil && overridden.contains(input.name)) { continue }
       graph.inputs.append(try scope.define(input.name, ValueInfo(name: input.name, type: input.type)))
     }
-    for (name, tensor) in constants where !(parent == nil && overridden.contains(name)) {
+    for (name, tensor, sparse) in constants where !(parent == nil && overridden.contains(name)) {
       if name.isEmpty { throw SwiftletError(.invalidModel, "an initializer has no name") }
-      _ = try scope.define(name, ValueInfo(name: name, constant: tensor))
+      let id = try scope.define(name, ValueInfo(name: name, constant: tensor))
+      graph[id].sparse = sparse
     }
     var declared: [String: ValueType] = [:]
     for v in proto.valueInfos + proto.outputs { if let t = v.type { declared[v.name] = t } }

@@ -52,6 +52,7 @@ let operatorTable: [[OperatorDefinition]] = [
   CenterCropPad.definitions,
   Col2Im.definitions,
   Conv.definitions,
+  CoordinateOperators.definitions,
   ConvTranspose.definitions,
   DFT.definitions,
   DeformConv.definitions,

@@ -44,7 +44,10 @@ public enum Passes {
     RemoveDeadNodes.self,
   ]
   /// Once, when nothing changes any more.
-  static let last: [Pass.Type] = [TakeTickets.self, RemoveDeadNodes.self, FoldLargeConstants.self, FuseEpilogues.self, RemoveDeadNodes.self]
+  static let last: [Pass.Type] = [
+    TakeTickets.self, RemoveDeadNodes.self, FoldLargeConstants.self, FuseEpilogues.self, TakeCoordinates.self,
+    RemoveDeadNodes.self,
+  ]
 
   /// Runs all passes over the graph and its subgraphs until nothing changes (or a few times over).
   public static func optimize(_ graph: Graph, _ context: PassContext) throws -> PassReport {

@@ -18,7 +18,7 @@ enum RemoveDeadNodes: Pass {
       }
     }
     graph.nodes = kept.reversed()
-    for i in graph.values.indices where uses[i] == 0 { graph.values[i].constant = nil }
+    for i in graph.values.indices where uses[i] == 0 { (graph.values[i].constant, graph.values[i].sparse) = (nil, nil) }
     return removed
   }
 }

@@ -85,6 +85,32 @@ private func random(_ shape: [Int], seed: UInt32) throws -> Tensor {
     #expect(g.nodes[0].input(6) != nil)
   }
 
+  /// Only products and convolutions have them; what else uses a sparse initializer keeps it written out.
+  @Test func sparseInitializersAreTakenAsTheyAre() throws {
+    let b = Build()
+    b.input("x", .float, [.known(2), .known(256)])
+    b.input("image", .float, [.known(1), .known(32), .known(8), .known(8)])
+    for (name, shape) in [("w", [96, 256]), ("k", [64, 32, 3, 3]), ("n", [256, 128]), ("small", [4, 256])] {
+      let sparse = try SparseTensor(
+        values: Tensor([Float(1), 2]), indices: Tensor([Int64(3), 500]), shape: shape)
+      b.constant(name, try sparse.dense())
+      b.graph[b.id(name)].sparse = sparse
+    }
+    b.constant("bias", try random([96], seed: 2))
+    b.node("Gemm", ["x", "w", "bias"], "p", ["transB": .int(1)])
+    b.node("Relu", ["p"], "a")
+    b.node("Conv", ["image", "k"], "b", ["pads": .ints([1, 1, 1, 1])])
+    b.node("MatMul", ["x", "n"], "c")
+    b.node("Abs", ["n"], "d")
+    b.node("Gemm", ["x", "small"], "e", ["transB": .int(1)])
+    let (g, report) = try b.optimized(outputs: ["a", "b", "c", "d", "e"])
+    #expect(g.nodes.map(\.opType).sorted() == ["CoordinateConv", "CoordinateMatMul", "CoordinateMatMul", "Gemm"])
+    #expect(report.changes.contains { $0.pass == "sparse initializers as weights" && $0.count == 3 })
+    let first = try #require(g.nodes.first { $0.opType == "CoordinateMatMul" })
+    #expect(try first.ints("shape") == [96, 256] && first.string("activation") == "Relu" && first.input(3) != nil)
+    #expect(g.values.filter { $0.constant?.shape == [96, 256] || $0.constant?.shape == [64, 32, 3, 3] }.isEmpty)
+  }
+
   @Test func otherUsersOfTicketsGetWeights() throws {
     let b = Build()
     b.input("x", .float, [.known(2), .known(256)])

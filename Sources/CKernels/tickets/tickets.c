@@ -60,7 +60,8 @@ static void add_column(uint32_t *words, uint32_t bits, size_t column) {
 }
 
 /// Of a transposed plane: bits [row, row + n) of a column.
-static uint32_t column_of(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, size_t row, size_t column, size_t n) {
+static uint32_t column_of(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, size_t row, size_t column,
+                          size_t n) {
   uint32_t bits = (uint32_t)((1ull << n) - 1);
   for (size_t p = 0; p < b->count; p++) {
     uint32_t own = piece(b->planes + p * b->bytes, b->bytes, column * t->rows + row, n);
@@ -97,7 +98,8 @@ void swk_ticket_transposed_signs(const swk_ticket *t, size_t r0, size_t r1, uint
   }
 }
 
-void swk_ticket_pack(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, size_t r0, size_t r1, uint32_t *mask) {
+void swk_ticket_pack(const swk_ticket *t, const swk_ticket_bits *b, unsigned code, size_t r0, size_t r1,
+                     uint32_t *mask) {
   if (b->transposed) return pack_transposed(t, b, code, r0, r1, mask);
   for (mask += r0 * t->words; r0 < r1; r0 += SWK_TICKET_ROWS)
     for (size_t c = 0; c < t->columns; c += 32)

@@ -75,7 +75,7 @@ enum Conv {
   ) throws {
     let w = try r.input(1)
     try convolution.run(r, S.self, w: w.shape) { geometry in
-      try packed?.get { try pack(w, geometry, r) } ?? pack(w, geometry, r)
+      try packed?.get { try pack(w, scale: 4, geometry, r) } ?? pack(w, scale: 4, geometry, r)
     }
   }
 
@@ -130,11 +130,12 @@ enum Conv {
     }
   }
 
-  private static func pack<S: KernelScalar>(
-    _ w: Tensor, _ geometry: ConvolutionGeometry, _ r: RunContext
+  /// - Parameter scale: the input that has a factor for each output channel, if it is given.
+  static func pack<S: KernelScalar>(
+    _ w: Tensor, scale input: Int, _ geometry: ConvolutionGeometry, _ r: RunContext
   ) throws -> PackedConvolution<S> {
     defer { w.forget() }
-    guard let scale = try r.optionalInput(4)?.doubles() else {
+    guard let scale = try r.optionalInput(input)?.doubles() else {
       return try PackedConvolution(
         w.data, source: w.type.packedSource(), geometry: geometry, isApproximate: w.buffer.isApproximate, pool: r.pool)
     }
