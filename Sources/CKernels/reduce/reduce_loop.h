@@ -10,7 +10,7 @@
   SWK_INLINE T SWK_NAME(NAME##_map)(T x, T s) { (void)s; return (T)(MAP); }                                           \
   SWK_INLINE T SWK_NAME(NAME##_join)(T a, T b) { return (T)(JOIN); }                                                  \
   SWK_INLINE W SWK_NAME(NAME##_total)(W a, W b) { return (W)(JOIN); }                                                 \
-  SWK_INLINE T SWK_NAME(NAME##_run)(const T *restrict x, size_t n, T s, T before) {                                   \
+  static __attribute__((noinline)) T SWK_NAME(NAME##_run)(const T *restrict x, size_t n, T s, T before) {             \
     enum { LANES = LANE_BYTES / sizeof(T), BLOCK = LANES * 64, VECTORS = LANE_BYTES / SWK_VECTOR_BYTES };             \
     W total = before;                                                                                                 \
     size_t i = 0;                                                                                                     \

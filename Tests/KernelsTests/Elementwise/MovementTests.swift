@@ -30,7 +30,10 @@ private func forEachSize(_ body: (any (FixedWidthInteger & BitwiseCopyable).Type
 
 @Suite struct MovementTests {
   @Test(arguments: levels) func transposesOfEveryPermutation(level: swk_level) throws {
-    let shapes = [[5], [3, 4], [16, 16], [17, 33], [3, 70], [70, 3], [2, 3, 4], [2, 19, 21], [2, 3, 4, 5], [1, 9, 1, 11], [4, 8, 8, 2]]
+    let shapes = [
+      [5], [3, 4], [16, 16], [17, 33], [3, 70], [70, 3], [1100, 70], [2, 3, 4], [2, 19, 21], [2, 3, 4, 5], [1, 9, 1, 11],
+      [4, 8, 8, 2],
+    ]
     func check<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) throws {
       for shape in shapes {
         let x = (0..<product(shape)).map { T(truncatingIfNeeded: $0 &* 37) }
