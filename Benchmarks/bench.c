@@ -3,8 +3,7 @@
  *   bench ENGINE LIBRARY MODEL THREADS SECONDS [NAME TYPE SHAPE FILE]...
  *
  * ENGINE is swiftlet or onnxruntime, LIBRARY its shared library. An input is its name, the number of its element
- * type, its shape such as 1x3x224x224 ("scalar" for rank 0), and a file with its bytes; NAME=OUTPUT: that output is
- * written into the input's memory. Runs once, then again for
+ * type, its shape such as 1x3x224x224 ("scalar" for rank 0), and a file with its bytes. Runs once, then again for
  * SECONDS (3 times or more; not at all when it is 0). Prints JSON: milliseconds of loading (path to a session that is
  * ready), of the first run, the median and the least of the others, and their median in processor time of all threads;
  * and the process's memory in KB, the library and the inputs included: the most that it had (VmHWM) and what it has
@@ -71,8 +70,7 @@ static long status_kb(const char *field) {
 
 static bench_input read_input(char **argv) {
   bench_input input = {.name = argv[0], .type = atoi(argv[1])};
-  char *output = strchr(argv[0], '='), *text = argv[2];
-  if (output) *output = 0, input.output = output + 1;
+  char *text = argv[2];
   while (strcmp(text, "scalar") != 0 && *text && input.rank < MOST_RANK) {
     input.shape[input.rank++] = strtoll(text, &text, 10);
     if (*text == 'x') text++;

@@ -10,7 +10,6 @@ enum { MOST_RANK = 8 };
 
 typedef struct {
   const char *name;
-  const char *output; /* the output whose memory it is too, or NULL */
   int type; /* of TensorProto.DataType */
   size_t rank;
   int64_t shape[MOST_RANK];

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "engine.h"
 #include "ort_api.h"
 
@@ -8,7 +6,7 @@ static OrtEnv *environment;
 static OrtSession *session;
 static const char **input_names;
 static char **output_names;
-static OrtValue **inputs, **outputs, **shared;
+static OrtValue **inputs, **outputs;
 static size_t input_count, output_count;
 
 static void check(const char *what, const OrtStatus *status) {
@@ -47,20 +45,17 @@ static void feed(const bench_input *given, size_t count) {
   check("outputs", ORT(api, SessionGetOutputCount)(session, &output_count));
   output_names = bench_allocate(output_count, sizeof *output_names);
   outputs = bench_allocate(output_count, sizeof *outputs);
-  shared = bench_allocate(output_count, sizeof *shared);
-  for (size_t i = 0; i < output_count; i++) {
+  for (size_t i = 0; i < output_count; i++)
     check("outputs", ORT(api, SessionGetOutputName)(session, i, allocator, &output_names[i]));
-    for (size_t j = 0; j < count; j++)
-      if (given[j].output && strcmp(given[j].output, output_names[i]) == 0) shared[i] = inputs[j];
-  }
 }
 
 static void run(void) {
-  for (size_t i = 0; i < output_count; i++) outputs[i] = shared[i];
   check("run", ORT(api, Run)(session, NULL, input_names, (const OrtValue *const *)inputs, input_count,
                              (const char *const *)output_names, output_count, outputs));
-  for (size_t i = 0; i < output_count; i++)
-    if (!shared[i]) ORT(api, ReleaseValue)(outputs[i]);
+  for (size_t i = 0; i < output_count; i++) {
+    ORT(api, ReleaseValue)(outputs[i]);
+    outputs[i] = NULL;
+  }
 }
 
 const bench_engine ort_engine = {"onnxruntime", start, open, feed, run};

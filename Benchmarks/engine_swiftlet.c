@@ -1,4 +1,3 @@
-#include <string.h>
 #include <swiftlet.h>
 
 #include "engine.h"
@@ -15,7 +14,7 @@ static struct { FUNCTIONS(DECLARE) } api;
 static swl_model *model;
 static swl_session *session;
 static const char **input_names, **output_names;
-static swl_value **inputs, **outputs, **shared;
+static swl_value **inputs, **outputs;
 static size_t input_count, output_count;
 
 static void check(const char *what, swl_status status, swl_error *error) {
@@ -51,23 +50,19 @@ static void feed(const bench_input *given, size_t count) {
   output_count = api.swl_model_output_count(model);
   output_names = bench_allocate(output_count, sizeof *output_names);
   outputs = bench_allocate(output_count, sizeof *outputs);
-  shared = bench_allocate(output_count, sizeof *shared);
-  for (size_t i = 0; i < output_count; i++) {
-    output_names[i] = api.swl_model_output_name(model, i);
-    for (size_t j = 0; j < count; j++)
-      if (given[j].output && strcmp(given[j].output, output_names[i]) == 0) shared[i] = inputs[j];
-  }
+  for (size_t i = 0; i < output_count; i++) output_names[i] = api.swl_model_output_name(model, i);
 }
 
 static void run(void) {
   swl_error *error = NULL;
-  for (size_t i = 0; i < output_count; i++) outputs[i] = shared[i];
   check("run",
         api.swl_session_run_named(session, input_names, (const swl_value *const *)inputs, input_count, output_names,
                                   outputs, output_count, NULL, &error),
         error);
-  for (size_t i = 0; i < output_count; i++)
-    if (!shared[i]) api.swl_value_free(outputs[i]);
+  for (size_t i = 0; i < output_count; i++) {
+    api.swl_value_free(outputs[i]);
+    outputs[i] = NULL;
+  }
 }
 
 const bench_engine swiftlet_engine = {"swiftlet", start, open, feed, run};

@@ -3,10 +3,10 @@
 
     Benchmarks/language.py [NAME...] [--threads 1] [--rounds 5] [--seconds 0.3]
 
-Each model is one operator. Decoding means one new row behind a past of so many rows, in heads of 128 (of 64 where there
-are as many heads of keys as of queries). "shared" is a cache with room, whose memory is both past and present; elsewhere
-the present is a new tensor. The runtimes take turns, each in a process of its own (bench.c); a figure is the least time
-of all rounds. GB/s count weights or cache once. Ratios above 1 are faster than onnxruntime.
+Each model is one operator. Decoding means one new row behind a past of so many rows, in heads of 128 (of 64 for
+MultiHeadAttention and com.microsoft's Attention); the present is a new tensor. The runtimes take turns, each in a
+process of its own (bench.c); a figure is the least time of all rounds. GB/s count weights or cache once. Ratios above 1
+are faster than onnxruntime. SWIFTLET_CPU selects our kernels' level.
 """
 import argparse
 import os
@@ -33,49 +33,47 @@ def ints(*values):
 
 
 def product(rows, bits, accuracy, n=2048, k=2048, block=32):
-    """MatMulNBits: (domain, operator, inputs, constants, outputs, attributes, bytes that count, shared)"""
+    """MatMulNBits: (domain, operator, inputs, constants, outputs, attributes, bytes that count)"""
     b = RNG.integers(0, 256, (n, k // block, block * bits // 8)).astype(np.uint8)
     scales = floats(n * k // block) / 50
     return (MICROSOFT, "MatMulNBits", {"A": floats(rows, k), "B": b, "scales": scales}, ["B", "scales"], ["Y"],
-            {"K": k, "N": n, "bits": bits, "block_size": block, "accuracy_level": accuracy}, b.nbytes + scales.nbytes, {})
+            {"K": k, "N": n, "bits": bits, "block_size": block, "accuracy_level": accuracy}, b.nbytes + scales.nbytes)
 
 
-def grouped(rows, past, heads=32, kv=8, size=128, shared=False):
+def grouped(rows, past, heads=32, kv=8, size=128):
     """GroupQueryAttention of one sequence."""
     total = past + rows
-    room = total if shared else past
     inputs = {"query": floats(1, rows, heads * size), "key": floats(1, rows, kv * size),
-              "value": floats(1, rows, kv * size), "past_key": floats(1, kv, room, size),
-              "past_value": floats(1, kv, room, size), "seqlens_k": ints(total - 1), "total": np.array(total, np.int32)}
+              "value": floats(1, rows, kv * size), "past_key": floats(1, kv, past, size),
+              "past_value": floats(1, kv, past, size), "seqlens_k": ints(total - 1), "total": np.array(total, np.int32)}
     return (MICROSOFT, "GroupQueryAttention", inputs, [], ["output", "present_key", "present_value"],
-            {"num_heads": heads, "kv_num_heads": kv}, 8 * kv * total * size,
-            {"past_key": "present_key", "past_value": "present_value"} if shared else {})
+            {"num_heads": heads, "kv_num_heads": kv}, 8 * kv * total * size)
 
 
 def multi_head(past, heads=16, size=64):
-    inputs = {"query": floats(1, 1, heads * size), "key": floats(1, 1, heads * size), "value": floats(1, 1, heads * size),
-              "bias": None, "mask": None, "attention_bias": None, "past_key": floats(1, heads, past, size),
-              "past_value": floats(1, heads, past, size)}
+    new, cache = (1, 1, heads * size), (1, heads, past, size)
+    inputs = {"query": floats(*new), "key": floats(*new), "value": floats(*new), "bias": None, "mask": None,
+              "attention_bias": None, "past_key": floats(*cache), "past_value": floats(*cache)}
     return (MICROSOFT, "MultiHeadAttention", inputs, [], ["output", "present_key", "present_value"],
-            {"num_heads": heads}, 8 * heads * past * size, {})
+            {"num_heads": heads}, 8 * heads * past * size)
 
 
 def projected(past, heads=16, size=64):
     width = heads * size
-    inputs = {"input": floats(1, 1, width), "weights": floats(width, 3 * width), "bias": floats(3 * width), "mask": None,
-              "past": floats(2, 1, heads, past, size)}
+    inputs = {"input": floats(1, 1, width), "weights": floats(width, 3 * width), "bias": floats(3 * width),
+              "mask": None, "past": floats(2, 1, heads, past, size)}
     return (MICROSOFT, "Attention", inputs, ["weights", "bias"], ["output", "present"],
-            {"num_heads": heads, "unidirectional": 1}, 8 * heads * past * size + 12 * width * width, {})
+            {"num_heads": heads, "unidirectional": 1}, 8 * heads * past * size + 12 * width * width)
 
 
 def standard(rows, past, heads=32, kv=8, size=128):
     """Attention of ai.onnx."""
-    inputs = {"Q": floats(1, heads, rows, size), "K": floats(1, kv, rows, size), "V": floats(1, kv, rows, size), "mask": None,
-              "past_key": floats(1, kv, past, size), "past_value": floats(1, kv, past, size)}
+    inputs = {"Q": floats(1, heads, rows, size), "K": floats(1, kv, rows, size), "V": floats(1, kv, rows, size),
+              "mask": None, "past_key": floats(1, kv, past, size), "past_value": floats(1, kv, past, size)}
     if not past:
         inputs = dict(list(inputs.items())[:3])
     return ("", "Attention", inputs, [], ["Y", "present_key", "present_value"] if past else ["Y"],
-            {"is_causal": int(rows > 1)}, 8 * kv * (past + rows) * size, {})
+            {"is_causal": int(rows > 1)}, 8 * kv * (past + rows) * size)
 
 
 def cases():
@@ -83,10 +81,10 @@ def cases():
     for accuracy in 0, 4:
         for bits in 4, 8:
             for rows in 1, 8, 32, 128:
-                c[f"MatMulNBits {bits} bits accuracy {accuracy} rows {rows}"] = lambda b=bits, a=accuracy, m=rows: product(m, b, a)
+                name = f"MatMulNBits {bits} bits accuracy {accuracy} rows {rows}"
+                c[name] = lambda b=bits, a=accuracy, m=rows: product(m, b, a)
     for past in 128, 1024, 4096:
         c[f"GroupQueryAttention decode {past}"] = lambda p=past: grouped(1, p)
-        c[f"GroupQueryAttention decode {past} shared"] = lambda p=past: grouped(1, p, shared=True)
         c[f"GroupQueryAttention decode {past} 32 heads of keys"] = lambda p=past: grouped(1, p, kv=32)
         c[f"MultiHeadAttention decode {past}"] = lambda p=past: multi_head(p)
         c[f"Attention contrib decode {past}"] = lambda p=past: projected(p)
@@ -98,7 +96,8 @@ def cases():
 
 
 def model(domain, op, inputs, constants, outputs, attributes):
-    node = helper.make_node(op, [n if x is not None else "" for n, x in inputs.items()], outputs, domain=domain, **attributes)
+    names = [n if x is not None else "" for n, x in inputs.items()]
+    node = helper.make_node(op, names, outputs, domain=domain, **attributes)
     fed = {n: x for n, x in inputs.items() if x is not None and n not in constants}
     known = [numpy_helper.from_array(inputs[n], n) for n in constants]
     info = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for n, x in fed.items()]
@@ -125,7 +124,7 @@ def main():
         for what, make in cases().items():
             if options.names and not any(n in what for n in options.names):
                 continue
-            *description, size, shared = make()
+            *description, size = make()
             made, fed = model(*description)
             path = folder / "model.onnx"
             onnx.save(made, path)
@@ -133,8 +132,7 @@ def main():
             for n, x in fed.items():
                 (folder / n).write_bytes(x.tobytes())
                 shape = "x".join(map(str, x.shape)) or "scalar"
-                arguments += [f"{n}={shared[n]}" if n in shared else n, str(compare.TYPES[str(x.dtype)]), shape,
-                              str(folder / n)]
+                arguments += [n, str(compare.TYPES[str(x.dtype)]), shape, str(folder / n)]
             least, failures = {}, {}
             for _ in range(options.rounds):
                 for engine in libraries:

@@ -63,7 +63,8 @@ extension BlockWeights {
   /// Makes y of products of some rows of weights with one row of x, or with four of them.
   @inline(__always)
   private func forAllRows(
-    m: Int, bias: UnsafePointer<Float>?, to y: UnsafeMutablePointer<Float>, pool: ThreadPool, one: Product, four: Product
+    m: Int, bias: UnsafePointer<Float>?, to y: UnsafeMutablePointer<Float>, pool: ThreadPool, one: Product,
+    four: Product
   ) {
     let rowBytes = blocks * blockBytes, most = 16
     // Weights that stay in the second-level cache meet four rows of x, which stay in the first, at a time.
@@ -79,7 +80,11 @@ extension BlockWeights {
               for first in stride(from: start, to: end, by: most) {
                 let count = min(most, end - first)
                 var w = weights(first, count: count, memory)
-                if rows == 4 { four(&w, count, i, sums) } else { for u in 0..<rows { one(&w, count, i + u, sums + u * count) } }
+                if rows == 4 {
+                  four(&w, count, i, sums)
+                } else {
+                  for u in 0..<rows { one(&w, count, i + u, sums + u * count) }
+                }
                 let (step, next) = rows == 4 ? (1, 4) : (count, 1)
                 for u in 0..<rows {
                   let to = y + ((i + u) * n + first)
@@ -106,7 +111,8 @@ extension BlockWeights {
 
   /// Rows of weights as float in panels, the right operand [k, rows.count] of a `Gemm`.
   public func makePanels(_ rows: Range<Int>, to out: UnsafeMutablePointer<Float>) {
-    let width = panelWidth, padded = (rows.count + width - 1) / width * width, depth = swk_gemm_block_k(k, gemm.pointee.kc)
+    let width = panelWidth, padded = (rows.count + width - 1) / width * width
+    let depth = swk_gemm_block_k(k, gemm.pointee.kc)
     withZeroPoints(of: rows.count) { memory in
       let w = weights(rows.lowerBound, count: rows.count, memory)
       for k0 in stride(from: 0, to: k, by: depth) {
@@ -117,8 +123,8 @@ extension BlockWeights {
           some.scales += i * w.scale_step
           some.zeros += i * w.zero_step
           kernels.panel(
-            Int32(bits), &some, rows.count - i, k0, k0 + count, out + (k0 * padded + i / width * width * count + i % width), width,
-            width < 16 ? width * count : 8)
+            Int32(bits), &some, rows.count - i, k0, k0 + count,
+            out + (k0 * padded + i / width * width * count + i % width), width, width < 16 ? width * count : 8)
         }
       }
     }

@@ -1,8 +1,8 @@
 import CKernels
 import Tensors
 
-/// A matrix [n, k] of unsigned integers of 2, 4 or 8 bits, low bits first: each row in blocks of `block` elements (the last
-/// one filled up) with a scale and a zero point each. The memory must stay valid.
+/// A matrix [n, k] of unsigned integers of 2, 4 or 8 bits, low bits first: each row in blocks of `block` elements (the
+/// last one filled up) with a scale and a zero point each. The memory must stay valid.
 public struct BlockWeights {
   public enum Zeros {
     /// Half the range.
@@ -37,10 +37,11 @@ public struct BlockWeights {
     n: Int, k: Int, bits: Int, block: Int, _ data: UnsafePointer<UInt8>, scales: UnsafePointer<Float>, _ zeros: Zeros,
     level: swk_level = .best
   ) throws {
-    guard let kernels = swk_nbits_get(level, Int32(truncatingIfNeeded: bits)), let gemm = Float.kernels(level), n >= 0, k >= 0,
-      block >= 8, block % 8 == 0
+    guard let kernels = swk_nbits_get(level, Int32(truncatingIfNeeded: bits)), let gemm = Float.kernels(level),
+      n >= 0, k >= 0, block >= 8, block % 8 == 0
     else { throw SwiftletError(.unsupported, "weights of \(bits) bits in blocks of \(block)") }
-    (self.n, self.k, self.bits, self.block, self.data, self.scales, self.zeros) = (n, k, bits, block, data, scales, zeros)
+    (self.n, self.k, self.bits, self.block) = (n, k, bits, block)
+    (self.data, self.scales, self.zeros) = (data, scales, zeros)
     self.kernels = kernels.pointee
     self.gemm = gemm
     integers = swk_nbits_integers_get(level, Int32(truncatingIfNeeded: bits))

@@ -52,16 +52,17 @@ public enum Softmax {
     withExtendedLifetime(sums) {}
   }
 
-  /// One run of `n` attention scores in place; zeros where all are -infinity. `sink` is a score of nothing: it counts
-  /// in the sum. float or double.
+  /// Runs of `n` attention scores in place; zeros where all of a run are -infinity. `sink` is a score of nothing: it
+  /// counts in the sum. float or double.
   public static func attention(
-    _ type: ElementType, _ x: UnsafeMutableRawPointer, _ n: Int, sink: Double? = nil, level: swk_level = .best
+    _ type: ElementType, _ x: UnsafeMutableRawPointer, _ n: Int, runs: Int = 1, sink: Double? = nil,
+    level: swk_level = .best
   ) throws {
     guard let kernels = swk_rows_get(level, type.swk) else { throw Binary.unsupported("softmax", type) }
     if let sink {
-      withUnsafePointer(to: sink) { kernels.pointee.softmax_runs(x, 1, n, SWK_SOFTMAX_MASKED, $0, x) }
+      withUnsafePointer(to: sink) { kernels.pointee.softmax_runs(x, runs, n, SWK_SOFTMAX_MASKED, $0, x) }
     } else {
-      kernels.pointee.softmax_runs(x, 1, n, SWK_SOFTMAX_MASKED, nil, x)
+      kernels.pointee.softmax_runs(x, runs, n, SWK_SOFTMAX_MASKED, nil, x)
     }
   }
 

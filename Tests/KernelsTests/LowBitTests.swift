@@ -35,14 +35,17 @@ import Testing
     let blocks = (s.k + s.block - 1) / s.block, zeroBytes = (blocks * s.bits + 7) / 8
     let bytes = (0..<s.n * blocks * s.block * s.bits / 8).map { _ in UInt8(truncatingIfNeeded: random.next() >> 32) }
     let zeros = (0..<s.n * zeroBytes).map { _ in UInt8(truncatingIfNeeded: random.next() >> 32) }
-    let scales: [Float] = random.reals(s.n * blocks), x: [Float] = random.reals(s.m * s.k), bias: [Float] = random.reals(s.n)
+    let scales: [Float] = random.reals(s.n * blocks), x: [Float] = random.reals(s.m * s.k)
+    let bias: [Float] = random.reals(s.n)
     let w = matrix(s, bytes, scales, zeros)
     let pool = try ThreadPool(width: 2)
     for level in levels {
       try bytes.withUnsafeBufferPointer { data in
         try zeros.withUnsafeBufferPointer { points in
           try scales.withUnsafeBufferPointer { factors in
-            guard let data = data.baseAddress, let points = points.baseAddress, let factors = factors.baseAddress else { return }
+            guard let data = data.baseAddress, let points = points.baseAddress, let factors = factors.baseAddress else {
+              return
+            }
             let weights = try BlockWeights(
               n: s.n, k: s.k, bits: s.bits, block: s.block, data, scales: factors, .packed(points), level: level)
             var row = [Float](repeating: 0, count: blocks * s.block)
@@ -129,7 +132,8 @@ import Testing
       }
       return offset
     }
-    let p = QuantizedArithmetic.Parameters(scale: 0.02, zero: 120), q = QuantizedArithmetic.Parameters(scale: 0.03, zero: 7)
+    let p = QuantizedArithmetic.Parameters(scale: 0.02, zero: 120)
+    let q = QuantizedArithmetic.Parameters(scale: 0.03, zero: 7)
     let out = QuantizedArithmetic.Parameters(scale: 0.05, zero: 99)
     for level in levels {
       for multiplies in [false, true] {

@@ -13,7 +13,8 @@ import Testing
       let products = RowProducts(size: size, level: level)
       var scores = [Float](repeating: 9, count: vectors * outStride)
       products.dots(
-        x, stride: xStride, vectors: vectors, rows: rows, stride: stride, count: count, scale: 0.5, to: &scores, stride: outStride)
+        x, stride: xStride, vectors: vectors, rows: rows, stride: stride, count: count, scale: 0.5, to: &scores,
+        stride: outStride)
       for v in 0..<vectors {
         for j in 0..<outStride {
           let sum = j < count ? (0..<size).reduce(Float(0)) { $0 + x[v * xStride + $1] * rows[j * stride + $1] } / 2 : 9
@@ -22,7 +23,8 @@ import Testing
       }
       var sums = x
       products.mix(
-        scores, stride: outStride, vectors: vectors, rows: rows, stride: stride, count: count, to: &sums, stride: xStride)
+        scores, stride: outStride, vectors: vectors, rows: rows, stride: stride, count: count, to: &sums,
+        stride: xStride)
       for v in 0..<vectors {
         for d in 0..<xStride {
           var sum = x[v * xStride + d]

@@ -72,10 +72,12 @@ struct AttentionPass<S: KernelScalar & SIMDScalar> {
     var gemmBytes = 0
     for b in 0..<core.batch {
       for piece in 0..<blocks {
-        let (scoring, mixing) = try products(
-          queries(piece).count * group, q.data, stride: size, UnsafePointer(out), plane: b * core.kvHeads,
-          span: span(b, queries(piece)))
-        gemmBytes = max(gemmBytes, scoring.scratchBytes(width: 1), mixing.scratchBytes(width: 1))
+        for heads in Set([group, sharing - (parts - 1) * group]) {
+          let (scoring, mixing) = try products(
+            queries(piece).count * heads, q.data, stride: size, UnsafePointer(out), plane: b * core.kvHeads,
+            span: span(b, queries(piece)))
+          gemmBytes = max(gemmBytes, scoring.scratchBytes(width: 1), mixing.scratchBytes(width: 1))
+        }
       }
     }
     let width = r.pool.width, serial = try ThreadPool(width: 1), failure = FirstError()
@@ -91,21 +93,24 @@ struct AttentionPass<S: KernelScalar & SIMDScalar> {
       let b = plane / core.kvHeads, first = plane % core.kvHeads * sharing + heads.lowerBound, span = span(b, queries)
       let from = q.data + (b * q.layout.batch + first * q.layout.head + queries.lowerBound * q.layout.row)
       let to = out + (b * outLayout.batch + first * outLayout.head + queries.lowerBound * outLayout.row)
-      let together = p + rows * keys, results = together + rows * size, isSingle = group == 1
+      let together = p + rows * keys, results = together + rows * size
+      // Whether the rows of all heads have one distance anyway.
+      let isUniform = group == 1
+        || q.layout.head == queries.count * q.layout.row && outLayout.head == queries.count * outLayout.row
       func forEachRow(_ body: (_ head: Int, _ query: Int, _ row: Int) -> Void) {
         for h in 0..<heads.count { for i in 0..<queries.count { body(h, i, h * queries.count + i) } }
       }
-      if !isSingle {
+      if !isUniform {
         forEachRow { (together + $2 * size).update(from: from + ($0 * q.layout.head + $1 * q.layout.row), count: size) }
       }
       let (scoring, mixing) = try products(
-        queries.count * heads.count, isSingle ? from : UnsafePointer(together), stride: isSingle ? q.layout.row : size,
-        UnsafePointer(p), plane: plane, span: span)
+        queries.count * heads.count, isUniform ? from : UnsafePointer(together),
+        stride: isUniform ? q.layout.row : size, UnsafePointer(p), plane: plane, span: span)
       scoring.run(p + span.lowerBound, rowStride: keys, pool: serial, scratch: scratch)
       for h in 0..<heads.count {
         try finish(p + h * queries.count * keys, head: b * core.heads + first + h, queries, span)
       }
-      if isSingle { return mixing.run(to, rowStride: outLayout.row, pool: serial, scratch: scratch) }
+      if isUniform { return mixing.run(to, rowStride: outLayout.row, pool: serial, scratch: scratch) }
       mixing.run(results, rowStride: valueSize, pool: serial, scratch: scratch)
       forEachRow {
         (to + ($0 * outLayout.head + $1 * outLayout.row)).update(from: results + $2 * valueSize, count: valueSize)
@@ -153,13 +158,19 @@ struct AttentionPass<S: KernelScalar & SIMDScalar> {
       for j in visible.upperBound..<span.upperBound { row[j] = -.infinity }
     }
     export(.biased)
+    let sink = core.sinks.map { $0[h] }
+    if span.count == keys, keys <= 512 {
+      // Short rows at once: what nobody sees is -infinity already.
+      try Kernels.Softmax.attention(S.elementType, p, keys, runs: queries.count, sink: sink)
+      return export(.probabilities)
+    }
     for i in 0..<queries.count {
       // Zeros where nothing can be seen.
       let row = p + i * keys, visible = core.visible(b, queries.lowerBound + i).clamped(to: span)
       for j in span.lowerBound..<visible.lowerBound { row[j] = 0 }
       for j in visible.upperBound..<span.upperBound { row[j] = 0 }
       try Kernels.Softmax.attention(
-        S.elementType, row + visible.lowerBound, visible.count, sink: core.sinks.map { $0[h] })
+        S.elementType, row + visible.lowerBound, visible.count, sink: sink)
     }
     export(.probabilities)
   }
