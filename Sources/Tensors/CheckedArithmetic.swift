@@ -15,8 +15,10 @@ public enum Checked {
     if o { throw SwiftletError(.runtime, "\(what()) overflows: \(a) * \(b)") }
     return r
   }
+  /// What the other dimensions of a tensor without elements may come to: loops over them end, sums of them don't overflow.
+  public static let emptyLimit = 1 << 32
   /// Elements of a shape; negative dimensions and products that overflow are errors. A zero-sized dimension gives 0
-  /// only if the other dimensions' product is representable.
+  /// only if the other dimensions' product is at most `emptyLimit`.
   public static func count(_ shape: [Int]) throws -> Int {
     var n = 1
     var zero = false
@@ -24,7 +26,9 @@ public enum Checked {
       if d < 0 { throw SwiftletError(.shape, "negative dimension \(d) in shape \(shape)") }
       if d == 0 { zero = true } else { n = try multiply(n, d, "the number of elements of \(shape)") }
     }
-    return zero ? 0 : n
+    guard zero else { return n }
+    if n > emptyLimit { throw SwiftletError(.limit, "\(shape) has no elements, but sizes beyond all measure") }
+    return 0
   }
   /// `axis` in [-rank, rank) as a number in [0, rank).
   public static func axis(_ axis: Int, rank: Int, _ what: String = "axis") throws -> Int {

@@ -89,7 +89,14 @@ import Testing
     }
 
     mutating func tensor(_ type: ElementType, rank: Int) throws -> Tensor {
-      let shape = (0..<rank).map { _ in chance(5) ? 0 : 1 + below(3) }
+      var shape = (0..<rank).map { _ in chance(5) ? 0 : 1 + below(3) }
+      // Nothing, of a size with which arithmetic goes wrong.
+      if rank > 1, chance(4) {
+        let zero = below(rank)
+        shape = shape.map { _ in 1 }
+        shape[(zero + 1) % rank] = 1 << 20
+        shape[zero] = 0
+      }
       let count = shape.reduce(1, *)
       if type == .string { return try Tensor(strings: (0..<count).map { _ in pick(["", "a", "-7", "é", "1e999"]) }, shape) }
       let wide: Tensor

@@ -11,11 +11,11 @@ import Testing
 }
 
 @Suite struct CheckedArithmeticTests {
-  @Test(arguments: [([2, 3, 4], 24), ([], 1), ([0, 5], 0), ([1, 0, Int.max], 0)])
+  @Test(arguments: [([2, 3, 4], 24), ([], 1), ([0, 5], 0), ([1, 0, 1 << 32], 0)])
   func countIsTheProductOfTheDimensions(_ shape: [Int], _ count: Int) throws {
     #expect(try Checked.count(shape) == count)
   }
-  @Test(arguments: [[-1], [Int.max, 2], [1 << 40, 1 << 40], [0, -3], [0, Int.max, Int.max]])
+  @Test(arguments: [[-1], [Int.max, 2], [1 << 40, 1 << 40], [0, -3], [0, Int.max, Int.max], [1 << 33, 0]])
   func countRefusesNegativeAndOverflowingShapes(_ shape: [Int]) {
     #expect(throws: SwiftletError.self) { try Checked.count(shape) }
   }
