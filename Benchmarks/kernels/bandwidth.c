@@ -1,17 +1,9 @@
 // Bandwidth of the memory-bound kernels beside memcpy, at each level that the processor has: GB/s of bytes read and
 // written, the best of several runs. Build and run: Benchmarks/kernels/bandwidth.sh
 #define _GNU_SOURCE
+#include "common.h"
 #include "ckernels.h"
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static swk_level level;
 static float *x, *y, *z;

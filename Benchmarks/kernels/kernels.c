@@ -7,18 +7,10 @@
 // Each figure is the best of many short runs; SWIFTLET_CPU selects a level. The last column is the share of the peak of
 // the moment: peaks are measured before each row, because clocks and neighbours change.
 #define _GNU_SOURCE
+#include "common.h"
 #include "conv.h"
 #include "igemm.h"
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // Independent multiply-adds, as the level has them.
 #define PEAK(name, attributes, bytes, instruction, constraint)                                                       \
@@ -46,18 +38,6 @@ static double peak(void) {
     if (p > best) best = p;
   }
   return best;
-}
-
-static void *memory(size_t bytes) {
-  char *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
-  for (size_t i = 0; i < bytes; i++) p[i] = 0;
-  return p;
-}
-
-static float *floats(size_t count) {
-  float *p = memory(count * 4);
-  for (size_t i = 0; i < count; i++) p[i] = (float)(rand() % 2001 - 1000) / 1000;
-  return p;
 }
 
 #define MEASURE(seconds, body)                                                                                       \

@@ -9,27 +9,9 @@
 // difference beside the largest result. Weights are packed beforehand; matrix products end with a bias and Gelu,
 // convolutions of 1 x 1 with a bias and Relu.
 #define _GNU_SOURCE
+#include "common.h"
 #include "igemm.h"
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *memory(size_t bytes) {
-  char *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
-  for (size_t i = 0; i < bytes; i++) p[i] = 0;
-  return p;
-}
-static float *numbers(size_t count) {
-  float *p = memory(count * 4);
-  for (size_t i = 0; i < count; i++) p[i] = (float)(rand() % 2001 - 1000) / 1000;
-  return p;
-}
 
 /// Rounds a row of k numbers; the scale.
 static float round_row(const swk_pairs_table *t, const float *x, size_t k, float most, int32_t *out) {
@@ -53,7 +35,7 @@ static void compare(swk_level level, bool convolves, size_t m, size_t k, size_t 
   if (!q) q = swk_gemm_s32(level, false);
   if (!f) return;
   const size_t units = (k + 1) / 2;
-  float *x = numbers(m * k), *w = numbers(n * k), *bias = numbers(n), *c = memory(m * n * 4), *d = memory(m * n * 4);
+  float *x = floats(m * k), *w = floats(n * k), *bias = floats(n), *c = memory(m * n * 4), *d = memory(m * n * 4);
   float *inputScales = memory(m * 4), *scales = memory(n * 4);
   int32_t *rounded = memory(m * units * 4), *weights = memory(n * units * 4);
   const float most = 2047;
@@ -82,10 +64,10 @@ static void compare(swk_level level, bool convolves, size_t m, size_t k, size_t 
   void *scratch = memory(swk_gemm_scratch_bytes(f, &g, g.m, g.n) + swk_gemm_scratch_bytes(q, &h, h.m, h.n));
   double floats = 1, pairs = 1, rounding = 1;
   for (int r = 0; r < 200; r++) {
-    double from = now(), taken;
+    double from = seconds(CLOCK_THREAD_CPUTIME_ID), taken;
     f->region(&g, 0, g.m, 0, g.n, scratch);
-    if ((taken = now() - from) < floats) floats = taken;
-    from = now();
+    if ((taken = seconds(CLOCK_THREAD_CPUTIME_ID) - from) < floats) floats = taken;
+    from = seconds(CLOCK_THREAD_CPUTIME_ID);
     if (convolves) {
       const float largest = t->largest(x, 1, k * m);
       for (size_t i = 0; i < k / 2; i++) t->join(x + i * m, x + (i + units) * m, 1, m, most / largest, rounded + i * m);
@@ -93,9 +75,9 @@ static void compare(swk_level level, bool convolves, size_t m, size_t k, size_t 
     } else {
       for (size_t i = 0; i < m; i++) inputScales[i] = round_row(t, x + i * k, k, most, rounded + i * units);
     }
-    if ((taken = now() - from) < rounding) rounding = taken;
+    if ((taken = seconds(CLOCK_THREAD_CPUTIME_ID) - from) < rounding) rounding = taken;
     q->region(&h, 0, h.m, 0, h.n, scratch);
-    if ((taken = now() - from) < pairs) pairs = taken;
+    if ((taken = seconds(CLOCK_THREAD_CPUTIME_ID) - from) < pairs) pairs = taken;
   }
   double difference = 0, largest = 0;
   for (size_t i = 0; i < m * n; i++) {

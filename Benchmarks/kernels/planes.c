@@ -7,32 +7,15 @@
 // Figures are MB/s of decoded weights. A row for each step: of the weights by the time of that step alone. "coded" is all
 // steps that have symbols together, "all" the whole tensor; both as medians over segments of 2^17 weights, cut into steps
 // as the packer cuts them.
+#include "common.h"
 #include "planes.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum { SEGMENT = 1 << 17, SEGMENTS = 24, STEPS = 10 };
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static uint64_t state = 88172645463325252u;
-static double uniform(void) {
-  state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-  return (double)(state >> 11) / 9007199254740992.0;
-}
 static float normal(void) { return (float)(sqrt(-2 * log(uniform() + 1e-300)) * cos(6.283185307179586 * uniform()) * 0.04); }
 
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 static double median(double *x, int n) { return qsort(x, (size_t)n, sizeof *x, by_size), x[n / 2]; }
 
 /// The top exponent, and the planes of significance that leave next to nothing.

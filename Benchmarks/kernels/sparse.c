@@ -12,43 +12,12 @@
 // sparse weights a block of rows at a time, panels of dense ones, or Winograd's; beside it how fast the sparse kernels run
 // weights that are packed.
 #define _GNU_SOURCE
+#include "common.h"
 #include "conv.h"
 #include "sparse.h"
 #include "tickets.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *memory(size_t bytes) {
-  void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
-  memset(p, 0, bytes);
-  return p;
-}
-
-static uint32_t state = 12345;
-static double uniform(void) {
-  state ^= state << 13, state ^= state >> 17, state ^= state << 5;
-  return state / 4294967296.0;
-}
-
-static float *floats(size_t count) {
-  float *p = memory(count * 4);
-  for (size_t i = 0; i < count; i++) p[i] = (float)uniform() - 0.5f;
-  return p;
-}
-
-static int smaller(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static size_t env(const char *name, size_t otherwise) {
   const char *s = getenv(name);
@@ -56,7 +25,7 @@ static size_t env(const char *name, size_t otherwise) {
 }
 
 static double median(double *x, int n) {
-  qsort(x, (size_t)n, sizeof *x, smaller);
+  qsort(x, (size_t)n, sizeof *x, by_size);
   return x[env("MEDIAN", 0) ? n / 2 : 0];
 }
 

@@ -7,33 +7,11 @@
 // Weights [n][k]. Dense: float, packed, n * k * 4 bytes. Ticket: a random mask with signs of a seed. Both take turns;
 // a figure is a ratio of least times. The sums of all rows are checked against the expanded weights first.
 #define _GNU_SOURCE
+#include "common.h"
 #include "gemm.h"
 #include "tickets.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *memory(size_t bytes) {
-  void *p = aligned_alloc(64, (bytes + 4096) / 64 * 64);
-  memset(p, 0, bytes);
-  return p;
-}
-
-static uint32_t state = 12345;
-static uint32_t word(void) { return state ^= state << 13, state ^= state >> 17, state ^= state << 5; }
-
-static int smaller(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -60,12 +38,12 @@ int main(int argc, char **argv) {
   swk_ticket_seed(&t, 7);
   size_t bytes = (n * k + 7) / 8;
   uint8_t *mask = memory(bytes + 8);
-  for (size_t i = 0; i < bytes; i++) mask[i] = (uint8_t)(word() >> 8);
+  for (size_t i = 0; i < bytes; i++) mask[i] = (uint8_t)random_bits();
   swk_ticket_pack(&t, &(swk_ticket_bits){.planes = mask, .bytes = bytes, .count = 1, .taps = 1}, 1, 0, n, t.masks);
 
   size_t kc = swk_gemm_block_k(k, dense->kc), padded = (n + dense->nr - 1) / dense->nr * dense->nr;
   float *packed = memory(padded * k * 4), *x = memory(k * 4), *y = memory((n + 64) * 4), *z = memory((n + 64) * 4);
-  for (size_t i = 0; i < k; i++) x[i] = (float)(word() >> 8) * 0x1p-24f - 0.5f;
+  for (size_t i = 0; i < k; i++) x[i] = (float)(uniform() - 0.5);
   for (size_t k0 = 0; k0 < k; k0 += kc)
     for (size_t j = 0; j < n; j += dense->nr) {
       size_t depth = least(kc, k - k0);
@@ -91,7 +69,7 @@ int main(int argc, char **argv) {
   }
   double worst = 0, largest = 0;
   for (size_t i = 0; i < n; i++) worst = fmax(worst, fabs(y[i] - z[i])), largest = fmax(largest, fabs(z[i]));
-  for (int i = 0; i < 3; i++) qsort(times[i], TURNS, sizeof(double), smaller);
+  for (int i = 0; i < 3; i++) qsort(times[i], TURNS, sizeof(double), by_size);
   double work = (double)n * (double)k;
   printf("%s %zux%zu, difference %.1e of %.1f: dense %.1f GB/s, tables %.1f us, ticket %.1f weights/ns, %.2f times dense\n",
          swk_level_name(level), n, k, worst, largest, work * 4e-9 / times[0][0], times[1][0] * 1e6,

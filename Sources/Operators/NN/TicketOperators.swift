@@ -16,7 +16,6 @@ public enum TicketOperators {
   private static let types: KeyValuePairs<String, TypeSet> = [
     "B": TypeSet(.uint8), "S": TypeSet(.uint8, .uint32), "T": TypeSet(.float), "I": .int64,
   ]
-  private static let attributes: [AttributeSpec] = [.required(.string, "kind"), .required(.ints, "shape")]
 
   private static let functions: [OperatorDefinition] = Ticket.Kind.allCases.map {
     OperatorDefinition(
@@ -24,21 +23,19 @@ public enum TicketOperators {
       outputs: [.required("weight", "T")], types: types, infer: inferTicket, kernel: expand)
   }
 
-  static let definitions: [OperatorDefinition] = functions + [
-    OperatorDefinition(
-      "TicketMatMul", domain: InternalDomain.name, since: [1],
-      inputs: [.required("A", "T")] + inputs + [.optional("bias", "T"), .optional("residual", "T")],
-      outputs: [.required("Y", "T")], types: types,
-      attributes: attributes + [
-        .float("alpha", 1), .int("transA", 0), .int("transB", 0), .string("activation"), .floats("activation_params"),
-      ],
-      exactness: .accumulating, infer: inferMatMul, kernel: matMul),
-    OperatorDefinition(
-      "TicketConv", domain: InternalDomain.name, since: [1],
-      inputs: [.required("X", "T")] + inputs + [.optional("B", "T"), .optional("Z", "T"), .optional("scale", "T")],
-      outputs: [.required("Y", "T")], types: types, attributes: Conv.fusedAttributes + attributes,
-      exactness: .accumulating, infer: inferConv, kernel: conv),
-  ]
+  static let definitions: [OperatorDefinition] = functions + weights.definitions("Ticket")
+
+  private static let weights = PartedWeights(
+    parts: inputs, types: types, attributes: [.required(.string, "kind")],
+    matrix: { c, r, shape, form in
+      try PackedMatrix(
+        ticket(c, shape: shape) { try r.input(1 + $0) }, transposed: form.transposed, pool: r.pool)
+    },
+    convolution: { c, r, shape, geometry, scale in
+      let scales = try r.optionalInput(scale)?.doubles().map { Float($0) }
+      return try PackedConvolution(
+        ticket(c, shape: shape) { try r.input(1 + $0) }, scales: scales, geometry: geometry, pool: r.pool)
+    })
 
   /// - Parameter part: the tensor of each part.
   private static func ticket(_ c: some NodeReading, shape: [Int], part: (Int) throws -> Tensor) throws -> Ticket {
@@ -90,46 +87,6 @@ public enum TicketOperators {
       let ticket = try ticket(c, shape: r.input(3).ints(), part: r.input)
       let y = try r.output(0, .float, ticket.shape)
       try ticket.expand(to: y.pointer(Float.self), pool: r.pool)
-    }
-  }
-
-  // MARK: Weights of other operators
-
-  private static func shape(_ c: some NodeReading) throws -> [Int] { try c.optionalInts("shape") ?? [] }
-
-  @Sendable private static func inferMatMul(_ c: InferenceContext) throws {
-    let (a, b) = try MatMul.forms(c)
-    c.set(0, .float, try MatMul.outputShape(c.shape(0), SymbolicShape(try shape(c)), a, b))
-  }
-
-  @Sendable private static func matMul(_ c: KernelContext) throws -> Kernel {
-    let product = try MatMul.Product(c, bias: 1 + parts)
-    let shape = try shape(c), weights = Lazily<PackedMatrix>()
-    try checkModel(shape.count == 2, "a ticket of the shape \(shape) as a matrix")
-    return { r in
-      let packed = try weights.get {
-        try PackedMatrix(
-          ticket(c, shape: shape) { try r.input(1 + $0) }, transposed: product.b.transposed, pool: r.pool)
-      }
-      try product.run(r, Float.self, try r.input(0), shape, nil, packed)
-    }
-  }
-
-  @Sendable private static func inferConv(_ c: InferenceContext) throws {
-    c.set(0, .float, try Conv.outputShape(c, x: c.shape(0), w: SymbolicShape(try shape(c))))
-  }
-
-  @Sendable private static func conv(_ c: KernelContext) throws -> Kernel {
-    let convolution = try Conv.Convolving(c, bias: 1 + parts)
-    let shape = try shape(c), weights = Lazily<PackedConvolution<Float>>()
-    return { r in
-      try convolution.run(r, Float.self, w: shape) { geometry in
-        try weights.get {
-          let scales = try r.optionalInput(3 + parts)?.doubles().map { Float($0) }
-          return try PackedConvolution(
-            ticket(c, shape: shape) { try r.input(1 + $0) }, scales: scales, geometry: geometry, pool: r.pool)
-        }
-      }
     }
   }
 }
