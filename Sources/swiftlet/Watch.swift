@@ -31,7 +31,22 @@ struct Watch: ParsableCommand {
   @Option(help: ArgumentHelp("Folder to write the last outputs to.", valueName: "dir"), completion: .directory)
   var out: String?
   @Flag(help: "Write the outputs of each generation too, to a folder of DIR with its number.") var every = false
+  @Option(
+    help: ArgumentHelp(
+      "Keep weights in files without a name here; - for memory. (default: TMPDIR or /var/tmp, if there is room)",
+      valueName: "dir"), completion: .directory)
+  var folder: String?
   @OptionGroup var threads: ThreadOption
+
+  /// Bytes of a disk that are free before weights are put there unasked.
+  private static let room: UInt = 4 << 30
+  private var weightFolder: String? {
+    if let folder { return folder == "-" ? nil : folder }
+    let usual = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/var/tmp"
+    var disk = statvfs()
+    guard access(usual, W_OK) == 0, statvfs(usual, &disk) == 0, disk.f_bavail &* disk.f_frsize >= Self.room else { return nil }
+    return usual
+  }
 
   private var isURL: Bool { source.hasPrefix("http://") || source.hasPrefix("https://") }
 
@@ -41,7 +56,7 @@ struct Watch: ParsableCommand {
   }
 
   func run() throws {
-    let stream = ModelStream()
+    let stream = ModelStream(folder: weightFolder)
     defer { stream.close() }
     let sink = try StreamSink(stream, cache: cache)
     let feeder = Feeder { try feed(sink) }
