@@ -7,8 +7,9 @@ import Progressive
 import Tensors
 
 /// A model that arrives as a progressive container. Bytes are appended from any thread, in any order once the first 32 have
-/// come, or as an ONNX model as it is, in order; a thread of the stream's own refines the weights and makes a generation of the model from time to time. Sessions
-/// of its model take the newest generation at each run, and keep it to the end of that run.
+/// come, or as an ONNX model as it is, in order; a thread of the stream's own refines the weights and makes a generation
+/// of the model from time to time. Sessions of its model take the newest generation at each run, and keep it to the end of
+/// that run.
 public final class ModelStream: @unchecked Sendable {
   public enum State: Int32, Sendable {
     case needMore = 0

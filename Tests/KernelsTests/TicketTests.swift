@@ -232,7 +232,9 @@ private let kinds: [Ticket.Kind] = [.signed, .coated, .ternary]
           let got = try run(PackedConvolution(
             c.ticket, scales: scales, geometry: geometry, pool: pool, level: level, algorithm: algorithm))
           let worst = zip(got, due).map { abs($0 - $1) }.max() ?? 0
-          #expect(worst < 2e-3, "\(channels) to \(outputs), \(kernel)x\(kernel), \(kept) kept, \(algorithm): \(worst)")
+          // Winograd's transforms round more.
+          let error: Float = algorithm == .winograd ? 2e-3 : 1e-3
+          #expect(worst < error, "\(channels) to \(outputs), \(kernel)x\(kernel), \(kept) kept, \(algorithm): \(worst)")
         }
       }
     }
